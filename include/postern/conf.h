@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// conf.h - YAML in, one immutable checked snapshot out, or a list of pointed complaints.
+//
+// Owner    conf_load() gives the snapshot to its caller; once published nobody changes it, and
+//          whoever unpublished it calls conf_destroy() after a grace period.
+// Readers  every thread, through the pointer it was handed; look-ups below are pure.
+// Memory   one snapshot is one malloc arena and a few tables; built aside, never on a worker.
+// Book     docs/design/conf.md; names of RFC 8512 and RFC 7659
+#ifndef POSTERN_CONF_H
+#define POSTERN_CONF_H
+
+#include <postern/nat.h>
+#include <postern/server.h>
+
+enum {
+	CONF_MAX_WORKERS = 64,
+	CONF_MAX_PORTS = 32,
+	CONF_MAX_INTERFACES = 128,
+	CONF_MAX_REALMS = 128, // realm 0 is outside; each inside interface is one more
+	CONF_MAX_GROUPS = NAT_MAX_GROUPS,
+	CONF_MAX_ADDRESSES = 16, // of one interface
+	CONF_MAX_LISTEN = 16,    // of one group
+	CONF_NAME = 32,          // octets of a name, NUL included
+	CONF_RETA = 128,         // receive-side scaling entries
+	CONF_CUT = 64,           // an external address is owned in 64 pieces of 1024 ports
+	CONF_MAX_TEXT = 1 << 20, // octets of YAML
+};
+
+struct conf_port { // a DPDK port
+	char name[CONF_NAME];
+	char device[256]; // "net_tap0,iface=x", "0000:3b:00.1"
+	bool pci;         // device is a PCI address
+	uint16_t mtu;     // 0: as the device has it
+};
+
+enum conf_side {
+	CONF_INSIDE,
+	CONF_OUTSIDE
+};
+
+struct conf_address {
+	ip4 ip;
+	uint8_t bits;
+};
+
+struct conf_interface { // a port, or a VLAN on it
+	char name[CONF_NAME];
+	uint16_t port; // index into ports
+	uint16_t vlan; // 0: untagged
+	uint8_t side;  // enum conf_side
+	uint8_t realm; // 0: outside
+	uint16_t mtu;  // 1500 unless said
+	uint16_t n_addresses;
+	struct conf_address addresses[CONF_MAX_ADDRESSES];
+};
+
+struct conf_next_hop {
+	uint16_t iface;
+	ip4 gateway; // 0: on-link, resolve the destination itself
+};
+
+struct conf_external { // one address of a pool
+	ip4 ip;
+	uint8_t group;
+	uint8_t whole;           // owner of all of it, or CONF_CUT_ADDRESS
+	bool crossing;           // some static mapping here is not held by the deal's worker
+	uint8_t owner[CONF_CUT]; // worker by port / 1024
+};
+#define CONF_CUT_ADDRESS 255
+
+struct conf_static {
+	uint8_t group;
+	struct nat_key key;
+	struct recipe external;
+	uint8_t owner;     // the subscriber's worker: it holds the mapping
+	uint8_t addressee; // the worker that the external address's deal names
+};
+
+struct conf_group {
+	char name[CONF_NAME];
+	uint8_t id; // stable over reloads while the name stays; index of its Epoch
+	bool used;
+	struct nat_policy nat;
+	struct server_policy pcp;
+	uint16_t n_listen;
+	ip4 listen[CONF_MAX_LISTEN];    // loopback addresses of the data plane
+	bool listen_gateway;            // also on the inside interfaces' own addresses
+	uint16_t pcp_port;              // 5351
+	uint16_t port_first, port_last; // dynamic ports of its external addresses
+	uint32_t n_external;            // addresses in its pool
+};
+
+enum conf_idle {
+	CONF_IDLE_POLL,
+	CONF_IDLE_SLEEP
+};
+
+struct conf {
+	uint64_t generation; // 1, 2, ... given by the publisher
+	uint16_t n_workers;
+	uint16_t lcores[CONF_MAX_WORKERS]; // CPU of each worker; UINT16_MAX: the daemon chooses
+	uint8_t idle;                      // enum conf_idle
+	bool require_huge_pages;
+	char control_socket[108];
+	uint32_t control_mode; // file mode of the socket
+
+	struct nat_limits limits; // of the whole process; conf_shard_limits() gives one shard's
+	uint32_t max_neighbours;
+	uint32_t icmp_error_rate;     // per second and worker
+	uint32_t new_subscriber_rate; // per second and inside interface
+	uint32_t new_subscriber_burst;
+	struct nat_timers timers;
+
+	uint16_t n_ports, n_interfaces;
+	uint16_t n_groups; // one past the highest id in use
+	uint16_t n_realms; // one past the highest realm in use
+	struct conf_port ports[CONF_MAX_PORTS];
+	struct conf_interface interfaces[CONF_MAX_INTERFACES];
+	struct conf_group groups[CONF_MAX_GROUPS]; // by id; see `used`
+
+	uint32_t n_next_hops; // entry i < n_interfaces is on-link on interface i; gateways follow
+	struct conf_next_hop *next_hops;
+	struct prefix_table routes[CONF_MAX_REALMS];      // by realm: index of a next hop
+	struct prefix_table subscribers[CONF_MAX_REALMS]; // by realm: group id
+
+	uint32_t n_external;
+	struct conf_external *external; // ascending by address
+	uint32_t n_statics;
+	struct conf_static *statics; // ascending by (external address, port, protocol)
+
+	uint8_t reta[CONF_RETA]; // worker by Toeplitz hash of the inside source, or outside
+				 // destination
+	struct toeplitz toeplitz;
+
+	struct conf_local *local; // hash of all our addresses; conf_find_local()
+	uint32_t local_mask;
+	char *text; // the YAML it was made from
+};
+
+// ---- making ----------------------------------------------------------------------------------
+
+struct conf_complaint {
+	uint32_t line, column; // 1-based; 0 when the file as a whole is meant
+	char path[128];        // nat-groups.residential.pcp.lifetime.min
+	char found[128];       // what stands there
+	char wanted[160];      // what would be right
+};
+
+struct conf_complaints {
+	const char *file; // borrowed
+	uint32_t n, room;
+	struct conf_complaint *list;
+};
+
+// Reads, checks and deals. `previous` (may be NULL) is the snapshot in force: groups keep their ids
+// and addresses that stay keep their owner (design D1). 0, or -errno with complaints: -EINVAL when
+// the text is wrong (all mistakes are listed, in the order of the file), -ENOENT, -EFBIG and the
+// like for the file itself. Indices of ports and interfaces, and realms, stay with their names.
+MUST_CHECK int conf_load(const char *file, const struct conf *previous, struct conf **out,
+	struct conf_complaints *complaints);
+MUST_CHECK int conf_load_text(const char *file, const char *text, size_t len,
+	const struct conf *previous, struct conf **out, struct conf_complaints *complaints);
+// Adds a complaint for every leaf that differs and needs a restart; returns how many. `new` was
+// loaded with `old` as its previous; lines and columns are those of new's text.
+uint32_t conf_restart_leaves(
+	const struct conf *old, const struct conf *new, struct conf_complaints *complaints);
+void conf_destroy(struct conf *c); // NULL is fine
+void conf_complaints_destroy(struct conf_complaints *complaints);
+// "FILE:LINE:COLUMN: PATH: found X, expected Y" into out; always NUL-terminated.
+void conf_complaint_format(const struct conf_complaints *all, uint32_t i, char *out, size_t size);
+
+// ---- looking up ------------------------------------------------------------------------------
+
+enum conf_local_kind {
+	CONF_NOT_LOCAL,
+	CONF_LOCAL_INTERFACE,
+	CONF_LOCAL_LISTEN,
+	CONF_LOCAL_POOL
+};
+
+struct conf_local {
+	ip4 ip;
+	uint8_t kind;  // enum conf_local_kind; CONF_NOT_LOCAL: empty place
+	uint8_t realm; // interfaces: theirs
+	uint16_t spare;
+	uint32_t index; // interface, group id, or index into `external`
+};
+
+// Which of our addresses this is for a packet of `realm`: an address of an interface of the same
+// realm, or of an outside one; a listen address (not for realm 0); a pool address. NULL: none.
+const struct conf_local *conf_find_local(const struct conf *c, uint8_t realm, ip4 ip);
+
+static inline uint32_t conf_group_of(const struct conf *c, uint8_t realm, ip4 host)
+{
+	return prefix_table_find(&c->subscribers[realm], host); // PREFIX_NONE: no group
+}
+
+static inline uint16_t conf_inside_owner(const struct conf *c, ip4 host)
+{
+	return c->reta[toeplitz_ip4(&c->toeplitz, host) % CONF_RETA];
+}
+
+// The worker that owns an external endpoint: by the deal, but for static mappings whose subscriber
+// lives elsewhere.
+uint16_t conf_outside_owner(
+	const struct conf *c, const struct conf_external *e, uint8_t protocol, uint16_t port);
+
+// The interface behind (port, VLAN); -1: none.
+int conf_find_interface(const struct conf *c, uint16_t port, uint16_t vlan);
+// The dynamic ports of external address i that worker w owns, one range; false: none. (A static
+// mapping may still name this address on this worker: see conf_static.owner and .addressee.)
+bool conf_external_share(const struct conf *c, uint32_t i, uint16_t w, struct nat_address *share);
+// One shard's limits: mappings, leases and subscribers divided with a reserve of one eighth for an
+// uneven hash.
+struct nat_limits conf_shard_limits(const struct conf *c);
+
+#endif

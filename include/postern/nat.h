@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+// nat.h - the mappings of ONE shard: tables, port blocks, subscribers, leases, timers.
+//
+// Owner    the shard's worker makes every call below; no locks anywhere.
+// Readers  control reads struct nat_counters at any time (relaxed; may lag).
+// Memory   given once to nat_init(); nothing is allocated afterwards. Zeroed pages are expected.
+// Time     comes in as `now_s`: whole seconds of a clock that starts above 0 and never steps back.
+// Bounds   every table is an array sized by struct nat_limits; at the bound a call answers with
+//          the drop reason and changes nothing. No live mapping is ever evicted (RFC 6888 REQ-11D).
+// Book     docs/design/nat.md; RFC 4787, RFC 5382, RFC 5508, RFC 6888, RFC 6056, RFC 6887 s.15
+#ifndef POSTERN_NAT_H
+#define POSTERN_NAT_H
+
+#include <postern/pkt.h>
+
+enum nat_protocol {
+	NAT_UDP = 1,
+	NAT_TCP = 2,
+	NAT_ICMP = 3
+}; // as PKT_UDP, PKT_TCP, PKT_ECHO
+enum {
+	NAT_PROTOCOLS = 3,
+	NAT_MAX_GROUPS = 64,
+	NAT_MAX_ADDRESSES = 65535
+};
+#define NAT_NO_SUBSCRIBER UINT32_MAX
+
+// ---- what the operator decides ---------------------------------------------------------------
+
+struct nat_limits { // of one shard, fixed at start
+	uint32_t mappings;
+	uint32_t leases; // MAP leases and static mappings, resting ones included
+	uint32_t subscribers;
+	uint32_t addresses;    // external addresses this shard can hold (1.5 MiB of index each)
+	uint16_t port_set_min; // the smallest port-set-size of any group
+};
+
+struct nat_timers { // seconds; nat-behaviour.md section 2 names and floors
+	uint16_t udp, udp_initial, udp_unanswered;
+	uint16_t tcp_idle, tcp_trans_open, tcp_trans_close;
+	uint16_t icmp;
+	uint16_t hold_down;     // implicit ports
+	uint16_t pcp_hold_down; // ports of ended leases
+};
+
+struct nat_policy {             // of one NAT group, live
+	uint16_t port_set_size; // ports in a block: a power of two, 4..4096; fixed while in use
+	uint16_t block_limit;   // blocks one subscriber may hold
+	uint32_t port_limit;    // ports per subscriber and protocol, implicit and explicit
+	uint32_t lease_limit;   // explicit mappings per subscriber
+	bool pairing_soft;      // another address when the paired one is full
+};
+
+// ---- keys and views --------------------------------------------------------------------------
+
+struct nat_key { // an internal endpoint
+	ip4 host;
+	uint16_t port; // ICMP: identifier
+	uint8_t realm;
+	uint8_t protocol; // enum nat_protocol
+};
+
+static_assert(sizeof(struct nat_key) == 8, "hashed as one word");
+
+enum nat_kind {
+	NAT_ABSENT,
+	NAT_IMPLICIT,
+	NAT_EXPLICIT,
+	NAT_STATIC,
+	NAT_RESTING
+};
+
+struct nat_view { // one mapping as it stands
+	struct nat_key key;
+	struct recipe external;
+	uint8_t kind; // enum nat_kind
+	uint8_t group;
+	bool replied;          // something came back from outside
+	bool traffic;          // the internal endpoint itself sent, and its idle timer still runs
+	uint32_t idle_left_s;  // until traffic alone would let it expire; 0 without traffic
+	uint32_t lease_left_s; // explicit and resting
+	uint8_t nonce[12];     // explicit and resting
+	ip4 client;            // explicit: who asked, from which port
+	uint16_t client_port;
+};
+
+struct nat_subscriber_view {
+	ip4 host;
+	uint8_t realm, group;
+	ip4 external;                    // paired address
+	uint32_t n_ports[NAT_PROTOCOLS]; // UDP, TCP, ICMP
+	uint32_t n_blocks, n_leases;
+	uint32_t epoch_base_s; // 0: only the group's Epoch counts
+};
+
+#define NAT_COUNTERS(X)                                                                            \
+	X(implicit_created, "Dynamic-implicit mappings made by packets.")                          \
+	X(explicit_created, "Dynamic-explicit mappings made by requests.")                         \
+	X(explicit_renewed, "Leases renewed.")                                                     \
+	X(explicit_deleted, "Leases ended by request or operator.")                                \
+	X(implicit_expired, "Dynamic-implicit mappings that idled out.")                           \
+	X(explicit_expired, "Leases that ran out.")                                                \
+	X(became_implicit, "Mappings that outlived their lease because traffic used them.")        \
+	X(cleared, "Mappings removed by the operator or by a new configuration.")                  \
+	X(blocks_taken, "Port blocks given to subscribers.")                                       \
+	X(blocks_returned, "Port blocks given back.")                                              \
+	X(subscribers_created, "Subscribers seen for the first time.")                             \
+	X(subscribers_removed, "Subscribers forgotten after their last port.")                     \
+	X(hold_down_early, "Ports released before hold-down ended: the list was full.")            \
+	X(suggestions_refused, "Suggested external ports or addresses that could not be given.")
+
+#define NAT_GAUGES(X)                                                                              \
+	X(mappings, "Mappings now.")                                                               \
+	X(leases, "Leases now, resting ones included.")                                            \
+	X(resting, "External ports in hold-down now.")                                             \
+	X(subscribers, "Subscribers now.")                                                         \
+	X(blocks, "Port blocks held now.")                                                         \
+	X(addresses, "External addresses now.")
+
+struct nat_counters {
+#define X(name, sentence) uint64_t name;
+	NAT_COUNTERS(X)
+	NAT_GAUGES(X)
+#undef X
+};
+
+struct nat;
+
+// ---- life ------------------------------------------------------------------------------------
+
+size_t nat_size(const struct nat_limits *limits); // octets, a multiple of CACHE_LINE
+// `mem` is zeroed and aligned to CACHE_LINE. Draws its secrets from *seed, copied afterwards.
+struct nat *nat_init(
+	void *mem, const struct nat_limits *limits, const struct rng *seed, uint32_t now_s);
+void nat_set_timers(struct nat *n, const struct nat_timers *timers); // live
+const struct nat_counters *nat_counters(const struct nat *n);
+size_t nat_bytes_per_mapping(const struct nat_limits *limits); // for bench and sizing
+
+// ---- external addresses ----------------------------------------------------------------------
+
+struct nat_address {
+	ip4 ip;
+	uint8_t group;
+	uint16_t port_first, port_last; // this shard's dynamic ports; first > last: statics only
+	uint16_t port_set_size;
+};
+
+// 0; -ENOSPC when all places are taken; -EEXIST. Changing the port range of a known one: remove it.
+MUST_CHECK int nat_address_add(struct nat *n, const struct nat_address *a);
+bool nat_address_known(const struct nat *n, ip4 ip);
+// Starts draining: nothing new lands there, nat_step() removes what lives there bit by bit, tells
+// the subscribers' Epoch bases, then forgets it. Until then the address stays known.
+void nat_address_remove(struct nat *n, ip4 ip);
+uint32_t nat_address_list(const struct nat *n, ip4 *out, uint32_t max); // not those draining
+
+// ---- packets: whole bursts -------------------------------------------------------------------
+
+enum {
+	NAT_BURST = 32
+};
+
+struct nat_out { // one packet from inside
+	struct nat_key key;
+	uint8_t tcp_flags; // NAT_TCP only
+	uint8_t tcp_data;  // NAT_TCP: non-zero when it carries octets
+	struct recipe to;  // result: external endpoint
+};
+
+struct nat_in {           // one packet from outside
+	struct recipe at; // external endpoint it went to
+	uint8_t protocol;
+	struct nat_key to; // result: internal endpoint
+};
+
+// Looks all up, prefetching; refreshes the mappings found (RFC 4787 REQ-6). Bit i of the result is
+// set when packet i has a live mapping. `count` at most NAT_BURST.
+uint32_t nat_find_out(struct nat *n, struct nat_out *packets, unsigned count, uint32_t now_s);
+// Looks all up without refreshing them (REQ-6a off); marks them as replied to, once.
+uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count);
+
+// Starts the memory reads that a create for this key will need.
+void nat_prefetch_create(struct nat *n, const struct nat_key *key);
+// The miss path: finds or makes the mapping of p->key for group `group`, fills p->to.
+enum drop nat_create(struct nat *n, const struct nat_policy *policy, uint8_t group,
+	struct nat_out *p, uint32_t now_s);
+// Whether nat_create() for this host would make a new subscriber.
+bool nat_is_new_subscriber(const struct nat *n, uint8_t realm, ip4 host);
+
+// Read-only looks, for ICMP errors and hairpins: nothing is refreshed.
+bool nat_peek_out(const struct nat *n, const struct nat_key *key, struct recipe *to);
+bool nat_peek_in(const struct nat *n, uint8_t protocol, struct recipe at, struct nat_key *to);
+
+// ---- leases: what PCP asks for (RFC 6887 s.11, s.15, s.16) -----------------------------------
+
+struct nat_wish {
+	struct nat_key key;
+	struct recipe suggested; // addr 0: any; port 0: any
+	bool exact;              // PREFER_FAILURE
+	uint8_t nonce[12];
+	uint32_t lifetime_s; // as to be granted; the server has clamped it
+	ip4 client;          // for Mapping Updates
+	uint16_t client_port;
+	uint8_t version; // dialect of the request
+};
+
+enum nat_grant {
+	NAT_GRANTED,      // *view says what
+	NAT_CANNOT_EXACT, // exact asked and not to be had; view->lease_left_s: how long (0 unknown)
+	NAT_QUOTA,        // the subscriber's own limit
+	NAT_NO_RESOURCES, // pool, table or shard is full
+};
+
+// kind NAT_ABSENT when there is nothing; a resting lease is shown only when nothing lives.
+void nat_lease_look(
+	const struct nat *n, const struct nat_key *key, uint32_t now_s, struct nat_view *view);
+
+// Creates or renews. The caller has judged nonce and kind (not for static mappings).
+// A resting lease with the same nonce gives its port back. An implicit mapping keeps its pair.
+enum nat_grant nat_lease_map(struct nat *n, const struct nat_policy *policy, uint8_t group,
+	const struct nat_wish *wish, uint32_t now_s, struct nat_view *view);
+
+// Ends the lease of an explicit mapping; it lives on as implicit while its traffic timer runs.
+void nat_lease_end(struct nat *n, const struct nat_key *key, uint32_t now_s);
+
+// Static mappings of the configuration. Evicts a dynamic one in the way (static > explicit >
+// implicit). 0, -ENOENT (address unknown), -ENOSPC (a table is full), -EEXIST (other static).
+MUST_CHECK int nat_static_add(
+	struct nat *n, const struct nat_key *key, struct recipe external, uint32_t now_s);
+// Forgets all static mappings for which keep() says false; bounded by `budget`; true when done.
+bool nat_static_prune(struct nat *n, uint32_t budget, uint32_t now_s,
+	bool (*keep)(void *ctx, const struct nat_key *key, struct recipe external), void *ctx);
+
+// ---- the operator ----------------------------------------------------------------------------
+
+// Removes a mapping of any kind but static, at once. False: there is none, or it is static.
+bool nat_delete(struct nat *n, const struct nat_key *key, uint32_t now_s);
+// Removes everything of one subscriber, at most `budget` external ports looked at a call; true when
+// done. Resets his own Epoch when explicit state went. Static mappings stay.
+bool nat_subscriber_clear(struct nat *n, uint8_t realm, ip4 host, uint32_t budget, uint32_t now_s);
+bool nat_subscriber_find(
+	const struct nat *n, uint8_t realm, ip4 host, struct nat_subscriber_view *view);
+// When state of this subscriber was last lost for him alone; 0: never (design D5).
+uint32_t nat_epoch_base(const struct nat *n, uint8_t realm, ip4 host);
+
+// Walks: look at `budget` places from *cursor on (0 at first), call see() for what lives there.
+// see() returns false to stop before this item (it will be seen again). True when the walk ended.
+bool nat_walk_mappings(const struct nat *n, uint32_t *cursor, uint32_t budget, uint32_t now_s,
+	bool (*see)(void *ctx, const struct nat_view *view), void *ctx);
+bool nat_walk_subscribers(const struct nat *n, uint32_t *cursor, uint32_t budget,
+	bool (*see)(void *ctx, const struct nat_subscriber_view *view), void *ctx);
+
+// ---- background ------------------------------------------------------------------------------
+
+// One bounded portion of expiry, hold-down and draining: at most 32 expiries of each kind and 256
+// table lines. Call once a loop. True when there is more to do right now.
+bool nat_step(struct nat *n, uint32_t now_s);
+
+#endif

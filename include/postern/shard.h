@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// shard.h - one worker's whole world: steer, look up, translate, serve PCP, expire. No DPDK.
+//
+// Owner    one worker makes every call on its shard; no locks anywhere.
+// Readers  control reads counters at any time (relaxed; may lag). Wishes come down and answers go
+//          up through two one-writer rings.
+// Memory   given once to shard_init(); nothing is allocated afterwards. Packet buffers are the
+//          caller's; extra packets come from and go to the sink.
+// Time     `now` in nanoseconds of a monotonic clock; randomness from the seed. Same input, same
+//          output: everything can be replayed.
+// Book     docs/design/shard.md
+#ifndef POSTERN_SHARD_H
+#define POSTERN_SHARD_H
+
+#include <postern/conf.h>
+#include <postern/xlat.h>
+
+enum {
+	SHARD_BURST = NAT_BURST
+};
+
+// Epoch origins, one per NAT group: written by control alone, read by every shard (design D5).
+struct shard_epochs {
+	_Alignas(CACHE_LINE) uint64_t base_ns[NAT_MAX_GROUPS]; // moment at which the Epoch was 0
+};
+
+#define SHARD_COUNTERS(X)                                                                          \
+	X(inside_packets, "Packets from inside given to this shard.")                              \
+	X(outside_packets, "Packets from outside given to this shard.")                            \
+	X(translated_out, "Packets translated from inside to outside.")                            \
+	X(translated_in, "Packets translated from outside to inside.")                             \
+	X(hairpinned, "Packets from one subscriber to another's external endpoint.")               \
+	X(icmp_errors_translated, "ICMP errors translated, both ways.")                            \
+	X(icmp_errors_sent, "ICMP errors of our own.")                                             \
+	X(echo_replies, "Answers to ping on our own addresses.")                                   \
+	X(pcp_replies, "PCP datagrams answered.")                                                  \
+	X(announces_sent, "Unsolicited PCP ANNOUNCE datagrams sent.")                              \
+	X(reconciled, "Configuration generations this shard has taken over.")                      \
+	X(statics_failed, "Static mappings that could not be installed.")
+
+struct shard_counters {
+#define X(name, sentence) uint64_t name;
+	SHARD_COUNTERS(X)
+#undef X
+	uint64_t drops[DROP_COUNT];
+	uint64_t group_results[NAT_MAX_GROUPS][PCP_RESULT_COUNT]; // PCP replies
+	struct server_counters server;
+};
+
+// Where extra packets come from and go to. alloc() gives a packet with buf, l3 and room (at least
+// 1500) set, or NULL; send() takes it back with next_hop and via set.
+struct shard_sink {
+	void *ctx;
+	struct pkt *(*alloc)(void *ctx);
+	void (*send)(void *ctx, struct pkt *p);
+};
+
+struct shard_setup {
+	uint16_t id, n_shards;
+	struct nat_limits limits;          // of this shard
+	struct rng seed;                   // each shard another one
+	const struct shard_epochs *epochs; // borrowed for life
+};
+
+struct shard;
+
+size_t shard_size(const struct shard_setup *setup);
+struct shard *shard_init(void *mem, const struct shard_setup *setup, ns now);
+
+// ---- packets ---------------------------------------------------------------------------------
+
+// The worker that must see this packet (design D2): a pure function of configuration and packet.
+// `any` is returned for packets that every worker may answer.
+uint16_t shard_owner(const struct conf *c, const struct pkt *p, uint16_t any);
+
+// Runs up to SHARD_BURST packets that this shard owns. verdicts[i] tells what to do with
+// packets[i]: PASS and REPLY: send to next_hop/via; DROP: counted already, free it; HANDOFF: to
+// `owner`.
+void shard_run(struct shard *s, const struct conf *c, ns now, struct pkt *packets,
+	enum verdict *verdicts, unsigned n, const struct shard_sink *sink);
+
+// Turns the packet in *p, that could not be sent as it is too big for the next hop, into ICMP 3/4.
+// (VERDICT_REPLY, or VERDICT_DROP when none may be sent.)
+enum verdict shard_too_big(
+	struct shard *s, const struct conf *c, ns now, struct pkt *p, uint16_t mtu);
+
+// One bounded portion of background work: expiry, reconciling with `c`, walks, wishes,
+// announcements. Call once a loop. True when there is more to do right now.
+bool shard_step(struct shard *s, const struct conf *c, ns now, const struct shard_sink *sink);
+
+// The configuration generation this shard has fully taken over; readable by control.
+uint64_t shard_generation(const struct shard *s);
+const struct shard_counters *shard_counters(const struct shard *s);
+const struct nat_counters *shard_nat_counters(const struct shard *s);
+
+// ---- wishes down, answers up -----------------------------------------------------------------
+
+enum shard_wish_kind {
+	SHARD_SHOW_MAPPINGS,    // a page from `cursor`, at most `max` rows
+	SHARD_SHOW_SUBSCRIBERS, // likewise
+	SHARD_DELETE_MAPPING,   // `key`
+	SHARD_CLEAR_SUBSCRIBER, // key.realm, key.host
+	SHARD_ANNOUNCE,         // send ANNOUNCE for group `group`
+};
+
+struct shard_wish {      // one at a time: the next is taken up when the last was answered
+	uint32_t kind;   // enum shard_wish_kind
+	uint32_t id;     // comes back with every answer
+	uint32_t cursor; // 0 at first
+	uint32_t max;
+	// Filters of the walks; zero means any. Ports: `has_port`.
+	struct nat_key key;
+	struct recipe external;
+	uint8_t group; // 255: any
+	uint8_t kinds; // bit set of enum nat_kind; 0: any
+	bool has_port, has_external_port, has_realm;
+};
+
+enum shard_answer_kind {
+	SHARD_ROW_MAPPING,
+	SHARD_ROW_SUBSCRIBER,
+	SHARD_DONE
+};
+
+struct shard_answer {
+	uint32_t kind; // enum shard_answer_kind
+	uint32_t id;
+	uint32_t cursor; // DONE: where the next page begins; 0: there is none
+	int32_t error;   // DONE: 0, -ENOENT, -EPERM (static)
+	union {
+		struct nat_view mapping;
+		struct nat_subscriber_view subscriber;
+	};
+};
+
+// Control's side. False: the ring is full, ask again later / nothing there yet.
+bool shard_wish(struct shard *s, const struct shard_wish *wish);
+bool shard_answer(struct shard *s, struct shard_answer *answer);
+
+#endif
