@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// Background work in bounded portions: leases that run out, hold-down that ends, idle mappings,
+// addresses that leave, and what the operator wants gone.
+//
+// Implicit mappings have no timer. A sweep looks at every line of the table once in ten seconds;
+// what it finds idle is gathered and its cold memory prefetched before the first is touched.
+#include <postern/nat.h>
+
+#include "tables.h"
+
+enum {
+	SWEEP_PERIOD_S = 10,
+	SWEEP_LINES = 256,
+	STEP_ITEMS = 32,
+	DRAIN_PORTS = 1024
+};
+
+static bool step_leases(struct nat *n, uint32_t now_s)
+{
+	uint32_t due[STEP_ITEMS];
+	uint32_t count = wheel_take(n, now_s, due, STEP_ITEMS);
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct lease *l = &n->leases[due[i]];
+		__builtin_prefetch(entry_at(n, l->key.protocol, l->ext), 1);
+		if (l->state == LEASE_LIVE)
+			__builtin_prefetch(slot_at(n, l->slot), 1);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		if (n->leases[due[i]].state == LEASE_RESTING) {
+			lease_rest_over(n, due[i]);
+			continue;
+		}
+		n->counters.explicit_expired++;
+		lease_finish(n, due[i], now_s);
+	}
+	return n->wheel_s <= now_s;
+}
+
+static bool step_rests(struct nat *n, uint32_t now_s)
+{
+	for (unsigned i = 0; i < STEP_ITEMS && n->rest_count > 0; i++) {
+		struct rest r = n->rests[n->rest_head];
+
+		if (now_s - (r.at_protocol >> 2) <= n->timers.hold_down)
+			return false;
+		n->rest_head = (n->rest_head + 1) % n->rest_room;
+		n->rest_count--;
+		__builtin_prefetch(&n->rests[(n->rest_head + 8) % n->rest_room]);
+		port_release(n, r.at_protocol & 3, r.ext);
+	}
+	return n->rest_count > 0 &&
+	       now_s - (n->rests[n->rest_head].at_protocol >> 2) > n->timers.hold_down;
+}
+
+// Whether the sweep must look closer at a slot: idle beyond the shortest time that could end it.
+static inline bool is_suspect(const struct nat *n, struct slot *s, uint32_t now_s)
+{
+	uint32_t timeout = n->timeout[s->bits & SLOT_TIMER];
+	uint32_t idle = slot_idle_s(s, now_s);
+
+	if ((s->bits & SLOT_PROTOCOL) == 0)
+		return false;
+	if (s->bits & SLOT_LEASE) {
+		if (s->bits & SLOT_SEEN && idle > timeout)
+			s->bits = (uint8_t)(s->bits & ~SLOT_SEEN);
+		return false;
+	}
+	if ((s->bits & SLOT_TIMER) == (NAT_UDP | CLASS_OPEN << CLASS_SHIFT))
+		timeout = min_u32(timeout, n->timers.udp_unanswered);
+	return idle > timeout;
+}
+
+static uint32_t sweep_line(struct nat *n, uint32_t line, uint32_t now_s, uint32_t *suspects)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = line * 4; i < line * 4 + 4; i++) {
+		struct slot *s = slot_at(n, i);
+
+		if (!is_suspect(n, s, now_s))
+			continue;
+		__builtin_prefetch(entry_at(n, s->bits & SLOT_PROTOCOL, s->ext), 1);
+		__builtin_prefetch(&n->blocks[block_of(n, s->ext)], 1);
+		suspects[count++] = i;
+	}
+	return count;
+}
+
+static void end_if_idle(struct nat *n, const uint32_t *suspects, uint32_t count, uint32_t now_s)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct slot *s = slot_at(n, suspects[i]);
+		uint32_t subscriber = n->blocks[block_of(n, s->ext)].subscriber;
+
+		__builtin_prefetch(&n->subscribers[subscriber - 1], 1);
+		__builtin_prefetch(used_words(n, s->bits & SLOT_PROTOCOL, s->ext >> 16) +
+					   (s->ext & 0xffff) / 64,
+			1);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		if (!mapping_is_idle(n, suspects[i], now_s))
+			continue;
+		mapping_end(n, suspects[i], END_REST, now_s);
+		n->counters.implicit_expired++;
+	}
+}
+
+static bool step_sweep(struct nat *n, uint32_t now_s)
+{
+	uint32_t all = n->n_lines + PROBE_MAX, count = 0;
+	uint32_t suspects[STEP_ITEMS + 4];
+
+	if (now_s != n->sweep_s) {
+		uint64_t earned = (uint64_t)(now_s - n->sweep_s) * (all / SWEEP_PERIOD_S + 1);
+		n->sweep_credit =
+			earned + n->sweep_credit > all ? all : n->sweep_credit + (uint32_t)earned;
+		n->sweep_s = now_s;
+	}
+	for (unsigned i = 0; i < SWEEP_LINES && n->sweep_credit > 0 && count < STEP_ITEMS; i++) {
+		count += sweep_line(n, n->sweep_line, now_s, suspects + count);
+		n->sweep_line = n->sweep_line + 1 == all ? 0 : n->sweep_line + 1;
+		n->sweep_credit--;
+	}
+	end_if_idle(n, suspects, count, now_s);
+	return n->sweep_credit > 0;
+}
+
+// ---- addresses that leave, subscribers that are cleared --------------------------------------
+
+// Ends the mapping behind an external port with whatever hangs on it; static ones stay.
+static bool end_port(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s)
+{
+	const struct entry *e = entry_at(n, protocol, ext);
+	struct nat_key key = {e->host, e->port, e->realm, protocol};
+
+	return (e->bits & EXT_STATE) == EXT_MAPPED && nat_delete(n, &key, now_s);
+}
+
+bool nat_delete(struct nat *n, const struct nat_key *key, uint32_t now_s)
+{
+	uint32_t slot = table_find(n, key, hash_u64(key_word(key), &n->secret));
+	uint32_t i = lease_find(n, key, false);
+
+	if (slot == NO_SLOT || (i != NO_LEASE && n->leases[i].state == LEASE_STATIC))
+		return false;
+	if (i != NO_LEASE) {
+		struct subscriber *s = &n->subscribers[n->leases[i].subscriber];
+		s->n_leases--;
+		s->epoch_base_s = now_s;
+		lease_put(n, i);
+		n->counters.explicit_deleted++;
+	}
+	mapping_end(n, slot, END_REST, now_s);
+	return true;
+}
+
+static void drain(struct nat *n, uint32_t a, uint32_t now_s)
+{
+	struct address *ad = &n->addresses[a];
+
+	for (unsigned i = 0; i < DRAIN_PORTS && ad->drain_at < NAT_PROTOCOLS << 16; i++) {
+		uint8_t protocol = (uint8_t)(NAT_UDP + (ad->drain_at >> 16));
+		uint16_t port = (uint16_t)ad->drain_at++;
+
+		if (end_port(n, protocol, ext_of(a, port), now_s))
+			n->counters.cleared++;
+	}
+	if (ad->drain_at == NAT_PROTOCOLS << 16 && ad->n_ports == 0)
+		address_forget(n, a);
+}
+
+static bool step_drain(struct nat *n, uint32_t now_s)
+{
+	for (uint32_t a = 0; a < n->n_addresses && n->n_draining > 0; a++) {
+		if (n->addresses[a].state != ADDRESS_DRAINING)
+			continue;
+		drain(n, a, now_s);
+		return n->addresses[a].drain_at < NAT_PROTOCOLS << 16;
+	}
+	return false;
+}
+
+static uint32_t clear_block(struct nat *n, uint32_t block, uint32_t budget, uint32_t now_s)
+{
+	uint32_t a = block / n->blocks_per_address, size = UINT32_C(1) << n->addresses[a].shift;
+	uint32_t first = block % n->blocks_per_address * size;
+
+	for (uint32_t i = 0; i < size * NAT_PROTOCOLS && budget > 0; i++, budget--) {
+		uint8_t protocol = (uint8_t)(NAT_UDP + i / size);
+		uint32_t ext = ext_of(a, (uint16_t)(first + i % size));
+
+		if (end_port(n, protocol, ext, now_s))
+			n->counters.cleared++;
+		if (n->blocks[block].live == 0)
+			break;
+	}
+	return budget;
+}
+
+// A subscriber without blocks may be gone after any end_port(), so he is looked up again.
+bool nat_subscriber_clear(struct nat *n, uint8_t realm, ip4 host, uint32_t budget, uint32_t now_s)
+{
+	while (budget > 0) {
+		uint32_t i = subscriber_find(n, realm, host);
+		uint32_t b = i == NO_SUBSCRIBER ? 0 : n->subscribers[i].blocks;
+
+		while (b != 0 && n->blocks[b - 1].live == 0)
+			b = n->blocks[b - 1].next;
+		if (b == 0)
+			return true;
+		budget = clear_block(n, b - 1, budget, now_s);
+	}
+	return false;
+}
+
+bool nat_step(struct nat *n, uint32_t now_s)
+{
+	bool more = step_leases(n, now_s);
+
+	more |= step_rests(n, now_s);
+	more |= step_sweep(n, now_s);
+	if (n->n_draining > 0)
+		more |= step_drain(n, now_s);
+	return more;
+}

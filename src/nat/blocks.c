@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+// External ports. A subscriber holds blocks of consecutive ports on one address; inside the newest
+// block a port is drawn at random (RFC 6056, RFC 6888 REQ-15). A port is free, mapped or resting:
+// a freed port rests for the hold-down time before anybody gets it again (RFC 6888 REQ-8), and a
+// block goes back when its last port has finished resting.
+#include <postern/nat.h>
+
+#include "tables.h"
+
+enum {
+	OLD_BLOCKS_TRIED = 64
+};
+
+static inline uint32_t block_size(const struct nat *n, uint32_t block)
+{
+	return UINT32_C(1) << n->addresses[block / n->blocks_per_address].shift;
+}
+
+static inline uint32_t block_first_port(const struct nat *n, uint32_t block)
+{
+	return block % n->blocks_per_address * block_size(n, block);
+}
+
+// A random free bit of `word`, or -1.
+static int pick_bit(struct nat *n, uint64_t free)
+{
+	unsigned turn = rng_u32(&n->rng) & 63;
+	uint64_t turned;
+
+	if (free == 0)
+		return -1;
+	turned = turn ? free >> turn | free << (64 - turn) : free;
+	return (int)(((unsigned)__builtin_ctzll(turned) + turn) & 63);
+}
+
+static bool block_pick(struct nat *n, uint32_t block, uint8_t protocol, uint32_t *ext)
+{
+	uint32_t a = block / n->blocks_per_address;
+	uint32_t first = block_first_port(n, block), size = block_size(n, block);
+	const uint64_t *words = used_words(n, protocol, a) + first / 64;
+	uint32_t n_words = size / 64 ? size / 64 : 1;
+	uint32_t start = n_words > 1 ? rng_below(&n->rng, n_words) : 0;
+
+	for (uint32_t i = 0; i < n_words; i++) {
+		uint32_t w = (start + i) % n_words;
+		uint64_t free = ~words[w];
+
+		if (size < 64)
+			free &= ((UINT64_C(1) << size) - 1) << first % 64;
+		int bit = pick_bit(n, free);
+		if (bit >= 0) {
+			*ext = ext_of(a, (uint16_t)((first & ~63u) + w * 64 + (uint32_t)bit));
+			return true;
+		}
+	}
+	return false;
+}
+
+// A random free block of the address, or UINT32_MAX.
+static uint32_t address_pick_block(struct nat *n, uint32_t a)
+{
+	const uint64_t *words = &n->free_blocks[(size_t)a * n->block_words];
+	uint32_t start = rng_below(&n->rng, n->block_words);
+
+	if (n->addresses[a].n_free == 0 || n->addresses[a].state != ADDRESS_LIVE)
+		return UINT32_MAX;
+	for (uint32_t i = 0; i < n->block_words; i++) {
+		uint32_t w = (start + i) % n->block_words;
+		int bit = pick_bit(n, words[w]);
+		if (bit >= 0)
+			return a * n->blocks_per_address + w * 64 + (uint32_t)bit;
+	}
+	return UINT32_MAX;
+}
+
+void block_take(struct nat *n, uint32_t subscriber, uint32_t block)
+{
+	struct subscriber *s = &n->subscribers[subscriber];
+	struct block *b = &n->blocks[block];
+	uint32_t a = block / n->blocks_per_address, i = block % n->blocks_per_address;
+
+	n->free_blocks[(size_t)a * n->block_words + i / 64] &= ~(UINT64_C(1) << i % 64);
+	if (--n->addresses[a].n_free == 0)
+		address_list_remove(n, a);
+	*b = (struct block){.subscriber = subscriber + 1, .next = s->blocks};
+	if (s->blocks != 0)
+		n->blocks[s->blocks - 1].prev = block + 1;
+	s->blocks = block + 1;
+	if (s->n_blocks++ == 0 && s->n_statics == 0)
+		s->address = (uint16_t)a;
+	if (a == s->address)
+		s->active = block + 1;
+	n->counters.blocks_taken++;
+	n->counters.blocks++;
+}
+
+void block_return_if_empty(struct nat *n, uint32_t block)
+{
+	struct block *b = &n->blocks[block];
+	uint32_t a = block / n->blocks_per_address, i = block % n->blocks_per_address;
+	struct subscriber *s;
+	uint32_t subscriber = b->subscriber - 1;
+
+	if (b->subscriber == 0 || b->used != 0)
+		return;
+	s = &n->subscribers[subscriber];
+	if (b->prev != 0)
+		n->blocks[b->prev - 1].next = b->next;
+	else
+		s->blocks = b->next;
+	if (b->next != 0)
+		n->blocks[b->next - 1].prev = b->prev;
+	if (s->active == block + 1)
+		s->active = 0;
+	s->n_blocks--;
+	*b = (struct block){0};
+	n->free_blocks[(size_t)a * n->block_words + i / 64] |= UINT64_C(1) << i % 64;
+	n->addresses[a].n_free++;
+	address_list_add(n, a);
+	n->counters.blocks_returned++;
+	n->counters.blocks--;
+	subscriber_drop_if_empty(n, subscriber);
+}
+
+// The address a new block comes from: the paired one, or for a newcomer the next of the round.
+static enum drop choose_address(
+	struct nat *n, const struct nat_policy *policy, struct subscriber *s, uint32_t *a)
+{
+	uint32_t *round = &n->group_list[s->group];
+	bool paired = s->n_blocks > 0 || s->n_statics > 0;
+
+	*a = s->address;
+	if (paired && n->addresses[*a].state == ADDRESS_LIVE && n->addresses[*a].n_free > 0)
+		return DROP_NONE;
+	if (s->n_blocks > 0 && !policy->pairing_soft && n->addresses[*a].state == ADDRESS_LIVE)
+		return DROP_QUOTA_BLOCKS;
+	if (*round == 0)
+		return DROP_POOL_NO_ADDRESS;
+	*a = *round - 1;
+	*round = n->addresses[*a].next;
+	return DROP_NONE;
+}
+
+static enum drop take_any_block(
+	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t *block)
+{
+	struct subscriber *s = &n->subscribers[subscriber];
+	enum drop why;
+	uint32_t a;
+
+	if (s->n_blocks >= policy->block_limit)
+		return DROP_QUOTA_PORTS;
+	why = choose_address(n, policy, s, &a);
+	if (why != DROP_NONE)
+		return why;
+	*block = address_pick_block(n, a);
+	if (*block == UINT32_MAX)
+		return DROP_POOL_NO_PORT;
+	if (n->addresses[s->address].state != ADDRESS_LIVE)
+		s->address = (uint16_t)a; // the paired address was withdrawn
+	block_take(n, subscriber, *block);
+	s->active = *block + 1;
+	return DROP_NONE;
+}
+
+static bool pick_from_older(
+	struct nat *n, uint32_t subscriber, uint8_t protocol, uint32_t now_s, uint32_t *ext)
+{
+	struct subscriber *s = &n->subscribers[subscriber];
+	uint32_t *full_s = &s->full_s[protocol - 1];
+	uint32_t b = s->blocks;
+
+	if (*full_s == now_s) // at most one search a second, at the subscriber's own cost
+		return false;
+	for (unsigned i = 0; i < OLD_BLOCKS_TRIED && b != 0; i++, b = n->blocks[b - 1].next) {
+		uint32_t a = (b - 1) / n->blocks_per_address;
+		if (n->addresses[a].state == ADDRESS_LIVE && block_pick(n, b - 1, protocol, ext))
+			return true;
+	}
+	*full_s = now_s;
+	return false;
+}
+
+enum drop port_choose(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
+	uint8_t protocol, uint32_t now_s, uint32_t *ext)
+{
+	struct subscriber *s = &n->subscribers[subscriber];
+	uint32_t block;
+	enum drop why;
+
+	if (s->active != 0 &&
+		n->addresses[(s->active - 1) / n->blocks_per_address].state == ADDRESS_LIVE &&
+		block_pick(n, s->active - 1, protocol, ext))
+		return DROP_NONE;
+	why = take_any_block(n, policy, subscriber, &block);
+	if (why == DROP_NONE)
+		return block_pick(n, block, protocol, ext) ? DROP_NONE : DROP_POOL_NO_PORT;
+	return pick_from_older(n, subscriber, protocol, now_s, ext) ? DROP_NONE : why;
+}
+
+bool port_choose_on(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
+	uint8_t protocol, uint32_t address, uint32_t *ext)
+{
+	struct subscriber *s = &n->subscribers[subscriber];
+	uint32_t b = s->blocks, block;
+
+	for (unsigned i = 0; i < OLD_BLOCKS_TRIED && b != 0; i++, b = n->blocks[b - 1].next) {
+		if ((b - 1) / n->blocks_per_address == address &&
+			block_pick(n, b - 1, protocol, ext))
+			return true;
+	}
+	if (s->n_blocks >= policy->block_limit)
+		return false;
+	block = address_pick_block(n, address);
+	if (block == UINT32_MAX)
+		return false;
+	block_take(n, subscriber, block);
+	return block_pick(n, block, protocol, ext);
+}
+
+bool port_claim(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
+	uint8_t protocol, uint32_t ext)
+{
+	uint32_t a = ext >> 16, port = ext & 0xffff;
+	uint32_t block = block_of(n, ext), i = block % n->blocks_per_address;
+
+	if (n->addresses[a].state != ADDRESS_LIVE ||
+		port_is_reserved(&n->addresses[a], protocol, (uint16_t)port) ||
+		used_words(n, protocol, a)[port / 64] >> port % 64 & 1)
+		return false;
+	if (n->blocks[block].subscriber == subscriber + 1)
+		return true;
+	if (!(n->free_blocks[(size_t)a * n->block_words + i / 64] >> i % 64 & 1) ||
+		n->subscribers[subscriber].n_blocks >= policy->block_limit)
+		return false;
+	block_take(n, subscriber, block);
+	return true;
+}
+
+void port_occupy(
+	struct nat *n, uint8_t protocol, uint32_t ext, const struct nat_key *key, uint8_t bits)
+{
+	uint32_t a = ext >> 16, port = ext & 0xffff;
+	struct block *b = &n->blocks[block_of(n, ext)];
+
+	*entry_at(n, protocol, ext) =
+		(struct entry){key->host, key->port, key->realm, (uint8_t)(bits | EXT_MAPPED)};
+	used_words(n, protocol, a)[port / 64] |= UINT64_C(1) << port % 64;
+	n->addresses[a].n_ports++;
+	if (b->subscriber != 0) {
+		b->used++;
+		b->live++;
+	}
+}
+
+void port_hold(struct nat *n, uint8_t protocol, uint32_t ext)
+{
+	struct entry *e = entry_at(n, protocol, ext);
+	struct block *b = &n->blocks[block_of(n, ext)];
+
+	e->bits = (uint8_t)((e->bits & ~(EXT_STATE | EXT_LEASE)) | EXT_RESTING);
+	if (b->subscriber != 0)
+		b->live--;
+	n->counters.resting++;
+}
+
+void port_revive(struct nat *n, uint8_t protocol, uint32_t ext)
+{
+	struct entry *e = entry_at(n, protocol, ext);
+
+	e->bits = (uint8_t)((e->bits & ~EXT_STATE) | EXT_MAPPED);
+	n->blocks[block_of(n, ext)].live++;
+	n->counters.resting--;
+}
+
+void port_release(struct nat *n, uint8_t protocol, uint32_t ext)
+{
+	uint32_t a = ext >> 16, port = ext & 0xffff, block = block_of(n, ext);
+	struct block *b = &n->blocks[block];
+
+	*entry_at(n, protocol, ext) = (struct entry){0};
+	if (!port_is_reserved(&n->addresses[a], protocol, (uint16_t)port))
+		used_words(n, protocol, a)[port / 64] &= ~(UINT64_C(1) << port % 64);
+	n->addresses[a].n_ports--;
+	n->counters.resting--;
+	if (b->subscriber == 0)
+		return;
+	b->used--;
+	n->subscribers[b->subscriber - 1].full_s[protocol - 1] = 0;
+	block_return_if_empty(n, block);
+}
+
+// The list is in order of time, since every port on it waits equally long.
+void port_rest(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s)
+{
+	uint32_t tail;
+
+	if (n->rest_count == n->rest_room) {
+		const struct rest *oldest = &n->rests[n->rest_head];
+		uint8_t its_protocol = oldest->at_protocol & 3;
+		uint32_t its_ext = oldest->ext;
+
+		n->rest_head = (n->rest_head + 1) % n->rest_room;
+		n->rest_count--;
+		n->counters.hold_down_early++;
+		port_release(n, its_protocol, its_ext);
+	}
+	tail = (n->rest_head + n->rest_count++) % n->rest_room;
+	n->rests[tail] = (struct rest){ext, now_s << 2 | protocol};
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mappings as a whole: a slot, an external port, its block and its subscriber change together.
+#include <postern/nat.h>
+
+#include "tables.h"
+
+void mapping_make(struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash,
+	uint32_t ext, uint8_t bits, uint32_t subscriber, uint32_t now_s)
+{
+	table_insert(n, slot, key, hash, ext, bits, (uint16_t)now_s);
+	if (subscriber != NO_SUBSCRIBER)
+		n->subscribers[subscriber].n_ports[key->protocol - 1]++;
+	n->counters.mappings++;
+}
+
+void mapping_end(struct nat *n, uint32_t slot, enum ending ending, uint32_t now_s)
+{
+	const struct slot *s = slot_at(n, slot);
+	uint8_t protocol = s->bits & SLOT_PROTOCOL;
+	uint32_t ext = s->ext;
+	const struct block *b = &n->blocks[block_of(n, ext)];
+	// A block that never saw an answer goes back at once: nobody outside knows its ports.
+	bool straight = ending == END_REST && b->subscriber != 0 && !b->replied;
+
+	if (b->subscriber != 0)
+		n->subscribers[b->subscriber - 1].n_ports[protocol - 1]--;
+	table_remove(n, slot);
+	n->counters.mappings--;
+	port_hold(n, protocol, ext);
+	if (straight)
+		port_release(n, protocol, ext);
+	else if (ending == END_REST)
+		port_rest(n, protocol, ext, now_s);
+}
+
+static uint32_t unanswered_timeout(const struct nat *n, const struct slot *s)
+{
+	uint32_t timeout = n->timeout[s->bits & SLOT_TIMER];
+
+	if ((s->bits & SLOT_TIMER) == (NAT_UDP | CLASS_OPEN << CLASS_SHIFT) &&
+		!n->blocks[block_of(n, s->ext)].replied)
+		return min_u32(timeout, n->timers.udp_unanswered);
+	return timeout;
+}
+
+bool mapping_is_idle(struct nat *n, uint32_t slot, uint32_t now_s)
+{
+	struct slot *s = slot_at(n, slot);
+	uint8_t protocol = s->bits & SLOT_PROTOCOL;
+
+	if (protocol == NAT_UDP && (s->bits & SLOT_CLASS) == CLASS_OPEN << CLASS_SHIFT &&
+		entry_at(n, protocol, s->ext)->bits & EXT_REPLIED)
+		s->bits |= CLASS_ESTABLISHED << CLASS_SHIFT;
+	return slot_idle_s(s, now_s) > unanswered_timeout(n, s);
+}
+
+void nat_prefetch_create(struct nat *n, const struct nat_key *key)
+{
+	subscriber_prefetch(n, key->realm, key->host);
+}
+
+static enum drop create_checked(struct nat *n, const struct nat_policy *policy, uint32_t slot,
+	uint64_t hash, uint32_t subscriber, struct nat_out *p, uint32_t now_s)
+{
+	const struct subscriber *s = &n->subscribers[subscriber];
+	uint8_t class_bits = 0;
+	uint32_t ext;
+	enum drop why;
+
+	if (policy->port_limit != 0 && s->n_ports[p->key.protocol - 1] >= policy->port_limit)
+		return DROP_QUOTA_MAPPINGS;
+	why = port_choose(n, policy, subscriber, p->key.protocol, now_s, &ext);
+	if (why != DROP_NONE)
+		return why;
+	if (p->key.protocol == NAT_TCP)
+		class_bits = tcp_next_class(NAT_TCP, p->tcp_flags, 0);
+	port_occupy(n, p->key.protocol, ext, &p->key, 0);
+	mapping_make(
+		n, slot, &p->key, hash, ext, (uint8_t)(SLOT_SEEN | class_bits), subscriber, now_s);
+	n->counters.implicit_created++;
+	p->to = ext_recipe(n, ext);
+	return DROP_NONE;
+}
+
+// An entry that the fast path passed over: another packet of the burst made it, or it idled out.
+static bool still_there(struct nat *n, uint32_t slot, struct nat_out *p, uint32_t now_s)
+{
+	struct slot *s = slot_at(n, slot);
+
+	if (!(s->bits & SLOT_LEASE) && mapping_is_idle(n, slot, now_s)) {
+		mapping_end(n, slot, END_REST, now_s);
+		n->counters.implicit_expired++;
+		return false;
+	}
+	slot_touch(s, now_s,
+		p->key.protocol == NAT_TCP ? tcp_next_class(s->bits, p->tcp_flags, p->tcp_data)
+					   : s->bits & SLOT_CLASS);
+	p->to = ext_recipe(n, s->ext);
+	return true;
+}
+
+enum drop nat_create(struct nat *n, const struct nat_policy *policy, uint8_t group,
+	struct nat_out *p, uint32_t now_s)
+{
+	uint64_t hash = hash_u64(key_word(&p->key), &n->secret);
+	uint32_t slot = table_find(n, &p->key, hash);
+	uint32_t subscriber;
+	enum drop why;
+
+	if (slot != NO_SLOT && still_there(n, slot, p, now_s))
+		return DROP_NONE;
+	slot = table_place(n, hash);
+	if (slot == NO_SLOT || n->counters.mappings >= n->limits.mappings)
+		return DROP_TABLE_FULL;
+	subscriber = subscriber_get(n, p->key.realm, p->key.host, group);
+	if (subscriber == NO_SUBSCRIBER)
+		return DROP_SUBSCRIBERS_FULL;
+	if (n->subscribers[subscriber].group != group)
+		return DROP_NO_POLICY; // moved by a new configuration; being cleared
+	why = create_checked(n, policy, slot, hash, subscriber, p, now_s);
+	if (why != DROP_NONE)
+		subscriber_drop_if_empty(n, subscriber);
+	return why;
+}
+
+static uint8_t view_kind(const struct lease *l, uint8_t bits)
+{
+	if (!(bits & SLOT_LEASE))
+		return NAT_IMPLICIT;
+	return l->state == LEASE_STATIC ? NAT_STATIC : NAT_EXPLICIT;
+}
+
+void mapping_view(const struct nat *n, uint32_t slot, uint32_t now_s, struct nat_view *view)
+{
+	const struct slot *s = slot_at(n, slot);
+	struct nat_key key = slot_key(s);
+	uint32_t i = s->bits & SLOT_LEASE ? lease_find(n, &key, false) : NO_LEASE;
+	const struct lease *l = i == NO_LEASE ? NULL : &n->leases[i];
+	uint32_t idle = slot_idle_s(s, now_s), timeout = n->timeout[s->bits & SLOT_TIMER];
+
+	*view = (struct nat_view){.key = key,
+		.external = ext_recipe(n, s->ext),
+		.kind = view_kind(l, s->bits),
+		.group = n->addresses[s->ext >> 16].group,
+		.replied = entry_at(n, key.protocol, s->ext)->bits & EXT_REPLIED,
+		.traffic = s->bits & SLOT_SEEN && idle <= timeout};
+	if (view->traffic)
+		view->idle_left_s = timeout - idle;
+	if (view->kind != NAT_EXPLICIT)
+		return;
+	view->lease_left_s = lease_left_s(l, now_s);
+	memcpy(view->nonce, l->nonce, sizeof view->nonce);
+	view->client = l->client;
+	view->client_port = l->client_port;
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// The in2out table, and whole bursts through both tables.
+//
+// A key's home line follows from its keyed hash. When the home is full the key goes to one of the
+// next lines, and the home counts it in its four overflow bits: a miss ends at the first line
+// unless that count says otherwise, and deletion loses nobody. Slots never move, so their index is
+// good for as long as the mapping lives.
+#include <postern/nat.h>
+
+#include "tables.h"
+
+static inline uint64_t hash_of(const struct nat *n, const struct nat_key *key)
+{
+	return hash_u64(key_word(key), &n->secret);
+}
+
+static inline unsigned line_overflow(const struct line *l)
+{
+	return (unsigned)(l->slot[0].bits >> 7) | (unsigned)(l->slot[1].bits >> 7) << 1 |
+	       (unsigned)(l->slot[2].bits >> 7) << 2 | (unsigned)(l->slot[3].bits >> 7) << 3;
+}
+
+static void line_set_overflow(struct line *l, unsigned count)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned bit = count >> i & 1 ? SLOT_OVF : 0;
+		l->slot[i].bits = (uint8_t)((l->slot[i].bits & ~SLOT_OVF) | bit);
+	}
+}
+
+static inline uint32_t line_find(const struct nat *n, uint32_t line, uint64_t word)
+{
+	const struct line *l = &n->lines[line];
+
+	for (unsigned i = 0; i < 4; i++) {
+		if (slot_word(&l->slot[i]) == word)
+			return line * 4 + i;
+	}
+	return NO_SLOT;
+}
+
+static uint32_t table_find_displaced(const struct nat *n, uint32_t home, uint64_t word)
+{
+	for (uint32_t d = 1; d <= n->probe_max; d++) {
+		uint32_t slot = line_find(n, home + d, word);
+		if (slot != NO_SLOT)
+			return slot;
+	}
+	return NO_SLOT;
+}
+
+static inline uint32_t find_word(const struct nat *n, uint64_t word, uint64_t hash)
+{
+	uint32_t home = hash_range(hash, n->n_lines);
+	uint32_t slot = line_find(n, home, word);
+
+	if (__builtin_expect(slot != NO_SLOT, 1))
+		return slot;
+	if (line_overflow(&n->lines[home]) == 0)
+		return NO_SLOT;
+	return table_find_displaced(n, home, word);
+}
+
+uint32_t table_find(const struct nat *n, const struct nat_key *key, uint64_t hash)
+{
+	return find_word(n, key_word(key), hash);
+}
+
+uint32_t table_place(const struct nat *n, uint64_t hash)
+{
+	uint32_t home = hash_range(hash, n->n_lines);
+
+	for (uint32_t d = 0; d < PROBE_MAX; d++) {
+		const struct line *l = &n->lines[home + d];
+
+		if (d == 1 && line_overflow(&n->lines[home]) == OVF_MAX)
+			return NO_SLOT;
+		for (unsigned i = 0; i < 4; i++) {
+			if ((l->slot[i].bits & SLOT_PROTOCOL) == 0)
+				return (home + d) * 4 + i;
+		}
+	}
+	return NO_SLOT;
+}
+
+void table_insert(struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash,
+	uint32_t ext, uint8_t bits, uint16_t tick)
+{
+	uint32_t home = hash_range(hash, n->n_lines);
+	uint32_t distance = slot / 4 - home;
+	struct slot *s = slot_at(n, slot);
+
+	s->host = key->host;
+	s->port = key->port;
+	s->realm = key->realm;
+	s->bits = (uint8_t)((s->bits & SLOT_OVF) | bits | key->protocol);
+	s->ext = ext;
+	s->tick = tick;
+	if (distance > 0) {
+		line_set_overflow(&n->lines[home], line_overflow(&n->lines[home]) + 1);
+		n->probe_max = max_u32(n->probe_max, distance);
+	}
+}
+
+void table_remove(struct nat *n, uint32_t slot)
+{
+	struct slot *s = slot_at(n, slot);
+	struct nat_key key = slot_key(s);
+	uint32_t home = hash_range(hash_of(n, &key), n->n_lines);
+
+	*s = (struct slot){.bits = s->bits & SLOT_OVF};
+	if (slot / 4 != home)
+		line_set_overflow(&n->lines[home], line_overflow(&n->lines[home]) - 1);
+}
+
+// A mapping may serve several TCP sessions, so one session's end only shortens the timer until the
+// internal endpoint sends data again. (Sessions of their own come with the session table.)
+uint8_t tcp_next_class(uint8_t bits, uint8_t flags, uint8_t data)
+{
+	uint8_t class = (bits & SLOT_CLASS) >> CLASS_SHIFT;
+
+	if (flags & (TCP_FIN | TCP_RST))
+		class = CLASS_CLOSING;
+	else if (flags & TCP_SYN)
+		class = class == CLASS_CLOSING ? CLASS_OPEN : class;
+	else if (class == CLASS_OPEN || data)
+		class = CLASS_ESTABLISHED;
+	return (uint8_t)(class << CLASS_SHIFT);
+}
+
+static inline bool out_hit(struct nat *n, struct nat_out *p, uint64_t hash, uint32_t now_s)
+{
+	uint32_t i = find_word(n, key_word(&p->key), hash);
+	struct slot *s;
+	uint8_t class;
+
+	if (i == NO_SLOT)
+		return false;
+	s = slot_at(n, i);
+	if (slot_idle_s(s, now_s) > n->timeout[s->bits & SLOT_TIMER] && !(s->bits & SLOT_LEASE))
+		return false; // the miss path ends it and makes another
+	class = s->bits & SLOT_CLASS;
+	if (p->key.protocol == NAT_TCP)
+		class = tcp_next_class(s->bits, p->tcp_flags, p->tcp_data);
+	slot_touch(s, now_s, class);
+	p->to = ext_recipe(n, s->ext);
+	return true;
+}
+
+uint32_t nat_find_out(struct nat *n, struct nat_out *packets, unsigned count, uint32_t now_s)
+{
+	uint64_t hash[NAT_BURST];
+	uint32_t found = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		hash[i] = hash_of(n, &packets[i].key);
+		__builtin_prefetch(&n->lines[hash_range(hash[i], n->n_lines)], 1);
+	}
+	for (unsigned i = 0; i < count; i++)
+		found |= (uint32_t)out_hit(n, &packets[i], hash[i], now_s) << i;
+	return found;
+}
+
+static inline bool in_hit(struct nat *n, struct entry *e, uint32_t ext, struct nat_in *p)
+{
+	if ((e->bits & EXT_STATE) != EXT_MAPPED)
+		return false;
+	if (!(e->bits & EXT_REPLIED)) {
+		e->bits |= EXT_REPLIED;
+		n->blocks[block_of(n, ext)].replied = 1;
+	}
+	p->to = (struct nat_key){e->host, e->port, e->realm, p->protocol};
+	return true;
+}
+
+uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count)
+{
+	struct entry *entry[NAT_BURST];
+	uint32_t ext[NAT_BURST];
+	uint32_t found = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t a = address_find(n, packets[i].at.addr);
+
+		entry[i] = NULL;
+		if (a == NO_ADDRESS)
+			continue;
+		ext[i] = ext_of(a, packets[i].at.port);
+		entry[i] = entry_at(n, packets[i].protocol, ext[i]);
+		__builtin_prefetch(entry[i], 0);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (entry[i] != NULL)
+			found |= (uint32_t)in_hit(n, entry[i], ext[i], &packets[i]) << i;
+	}
+	return found;
+}
+
+bool nat_peek_out(const struct nat *n, const struct nat_key *key, struct recipe *to)
+{
+	uint32_t i = table_find(n, key, hash_of(n, key));
+
+	if (i == NO_SLOT)
+		return false;
+	*to = ext_recipe(n, slot_at(n, i)->ext);
+	return true;
+}
+
+bool nat_peek_in(const struct nat *n, uint8_t protocol, struct recipe at, struct nat_key *to)
+{
+	uint32_t a = address_find(n, at.addr);
+	const struct entry *e;
+
+	if (a == NO_ADDRESS)
+		return false;
+	e = entry_at(n, protocol, ext_of(a, at.port));
+	if ((e->bits & EXT_STATE) != EXT_MAPPED)
+		return false;
+	*to = (struct nat_key){e->host, e->port, e->realm, protocol};
+	return true;
+}

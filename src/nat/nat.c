@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sizing and setting up: one piece of memory is cut into the arrays of tables.h.
+#include <postern/nat.h>
+
+#include "tables.h"
+
+struct cut {
+	uint8_t *base; // NULL: only measure
+	size_t at;
+};
+
+static void *cut(struct cut *c, size_t n, size_t size)
+{
+	void *piece = c->base ? c->base + c->at : NULL;
+
+	c->at += (n * size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+	return piece;
+}
+
+static uint32_t pow2_at_least(uint32_t n)
+{
+	uint32_t p = 1;
+
+	while (p < n && p < UINT32_C(1) << 31)
+		p *= 2;
+	return p;
+}
+
+// Load factor 5/8: about one key in twelve stands one line from home.
+static uint32_t lines_for(uint32_t mappings)
+{
+	return (uint32_t)((uint64_t)mappings * 2 / 5) + 8;
+}
+
+static uint32_t rests_for(uint32_t mappings)
+{
+	return mappings / 2 + 1024;
+}
+
+static size_t nat_lay_out(struct nat *n, const struct nat_limits *limits, struct cut *c)
+{
+	uint32_t a = limits->addresses;
+	uint32_t n_leases = limits->leases;
+
+	n->limits = *limits;
+	n->n_lines = lines_for(limits->mappings);
+	n->entries_per_protocol = a << 16;
+	n->blocks_per_address = 65536 / limits->port_set_min;
+	n->block_words = (n->blocks_per_address + 63) / 64;
+	n->place_shift = 32 - (uint32_t)__builtin_ctz(pow2_at_least(max_u32(a * 4, 16)));
+	n->subscriber_mask = pow2_at_least(limits->subscribers) - 1;
+	n->lease_mask = pow2_at_least(n_leases) - 1;
+	n->n_chunks = n_leases / CHUNK_ITEMS + WHEEL_SLOTS + 1;
+	n->rest_room = rests_for(limits->mappings);
+
+	n->lines = cut(c, (size_t)n->n_lines + PROBE_MAX, sizeof(struct line));
+	n->entries = cut(c, (size_t)a << 16, NAT_PROTOCOLS * sizeof(struct entry));
+	n->address_ip = cut(c, a, sizeof(ip4));
+	n->places = cut(c, (size_t)1 << (32 - n->place_shift), sizeof(struct address_place));
+	n->addresses = cut(c, a, sizeof(struct address));
+	n->used = cut(c, (size_t)a * NAT_PROTOCOLS * 1024, sizeof(uint64_t));
+	n->blocks = cut(c, (size_t)a * n->blocks_per_address, sizeof(struct block));
+	n->free_blocks = cut(c, (size_t)a * n->block_words, sizeof(uint64_t));
+	n->subscribers = cut(c, limits->subscribers, sizeof(struct subscriber));
+	n->subscriber_heads = cut(c, (size_t)n->subscriber_mask + 1, sizeof(uint32_t));
+	n->leases = cut(c, n_leases, sizeof(struct lease));
+	n->lease_heads = cut(c, (size_t)n->lease_mask + 1, sizeof(uint32_t));
+	n->chunks = cut(c, n->n_chunks, sizeof(struct chunk));
+	n->wheel = cut(c, WHEEL_SLOTS, sizeof(uint32_t));
+	n->rests = cut(c, n->rest_room, sizeof(struct rest));
+	return c->at;
+}
+
+size_t nat_size(const struct nat_limits *limits)
+{
+	struct nat measured;
+	struct cut c = {NULL, 0};
+
+	cut(&c, 1, sizeof(struct nat));
+	return nat_lay_out(&measured, limits, &c);
+}
+
+size_t nat_bytes_per_mapping(const struct nat_limits *limits)
+{
+	return nat_size(limits) / max_u32(limits->mappings, 1);
+}
+
+struct nat *nat_init(
+	void *mem, const struct nat_limits *limits, const struct rng *seed, uint32_t now_s)
+{
+	struct cut c = {mem, 0};
+	struct nat *n = cut(&c, 1, sizeof *n);
+	static const struct nat_timers defaults = {.udp = 300,
+		.udp_initial = 300,
+		.udp_unanswered = 120,
+		.tcp_idle = 7440,
+		.tcp_trans_open = 240,
+		.tcp_trans_close = 240,
+		.icmp = 60,
+		.hold_down = 120,
+		.pcp_hold_down = 120};
+
+	nat_lay_out(n, limits, &c);
+	n->rng = *seed;
+	n->secret = rng_secret(&n->rng);
+	n->chunk_high = 1; // chunk 0 means none
+	n->wheel_s = now_s;
+	n->sweep_s = now_s;
+	nat_set_timers(n, &defaults);
+	return n;
+}
+
+void nat_set_timers(struct nat *n, const struct nat_timers *timers)
+{
+	uint16_t *t = n->timeout;
+
+	n->timers = *timers;
+	for (unsigned class = 0; class < 4; class ++) {
+		t[NAT_UDP | class << CLASS_SHIFT] = timers->udp;
+		t[NAT_TCP | class << CLASS_SHIFT] = timers->tcp_idle;
+		t[NAT_ICMP | class << CLASS_SHIFT] = timers->icmp;
+	}
+	t[NAT_UDP | CLASS_OPEN << CLASS_SHIFT] = timers->udp_initial;
+	t[NAT_TCP | CLASS_OPEN << CLASS_SHIFT] = timers->tcp_trans_open;
+	t[NAT_TCP | CLASS_CLOSING << CLASS_SHIFT] = timers->tcp_trans_close;
+}
+
+const struct nat_counters *nat_counters(const struct nat *n)
+{
+	return &n->counters;
+}

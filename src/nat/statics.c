@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Static mappings: the operator's own, never expiring, on any port of an address, also outside the
+// dynamic range. They stand beside the blocks: a block's counts never include them.
+#include <errno.h>
+
+#include <postern/nat.h>
+
+#include "tables.h"
+
+// static > explicit > implicit: whoever holds the internal endpoint or the external port goes.
+static int evict(struct nat *n, const struct nat_key *key, uint32_t now_s)
+{
+	uint32_t i = lease_find(n, key, false);
+
+	if (i != NO_LEASE && n->leases[i].state == LEASE_STATIC)
+		return -EEXIST;
+	if (nat_delete(n, key, now_s))
+		n->counters.cleared++;
+	return 0;
+}
+
+static int evict_port(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s)
+{
+	const struct entry *e = entry_at(n, protocol, ext);
+	struct nat_key key = {e->host, e->port, e->realm, protocol};
+
+	if ((e->bits & EXT_STATE) == EXT_MAPPED)
+		return evict(n, &key, now_s);
+	return 0;
+}
+
+static void static_port_open(struct nat *n, const struct nat_key *key, uint32_t ext)
+{
+	uint32_t a = ext >> 16, port = ext & 0xffff;
+
+	*entry_at(n, key->protocol, ext) = (struct entry){
+		key->host, key->port, key->realm, EXT_MAPPED | EXT_LEASE | EXT_REPLIED};
+	used_words(n, key->protocol, a)[port / 64] |= UINT64_C(1) << port % 64;
+	n->addresses[a].n_ports++;
+}
+
+static void static_port_close(struct nat *n, uint8_t protocol, uint32_t ext)
+{
+	uint32_t a = ext >> 16, port = ext & 0xffff;
+
+	*entry_at(n, protocol, ext) = (struct entry){0};
+	if (!port_is_reserved(&n->addresses[a], protocol, (uint16_t)port))
+		used_words(n, protocol, a)[port / 64] &= ~(UINT64_C(1) << port % 64);
+	n->addresses[a].n_ports--;
+}
+
+static int static_make(struct nat *n, const struct nat_key *key, uint32_t ext, uint32_t now_s)
+{
+	uint64_t hash = hash_u64(key_word(key), &n->secret);
+	uint32_t slot = table_place(n, hash), i, s;
+	uint8_t group = n->addresses[ext >> 16].group;
+
+	if (slot == NO_SLOT || n->counters.mappings >= n->limits.mappings ||
+		n->counters.leases >= n->limits.leases)
+		return -ENOSPC;
+	s = subscriber_get(n, key->realm, key->host, group);
+	if (s == NO_SUBSCRIBER)
+		return -ENOSPC;
+	if (n->subscribers[s].n_blocks == 0 && n->subscribers[s].n_statics == 0)
+		n->subscribers[s].address = (uint16_t)(ext >> 16);
+	n->subscribers[s].n_statics++;
+	i = lease_get(n, key, LEASE_STATIC);
+	n->leases[i].slot = slot;
+	n->leases[i].ext = ext;
+	n->leases[i].subscriber = s;
+	n->n_statics++;
+	static_port_open(n, key, ext);
+	mapping_make(n, slot, key, hash, ext, SLOT_LEASE, NO_SUBSCRIBER, now_s);
+	return 0;
+}
+
+int nat_static_add(struct nat *n, const struct nat_key *key, struct recipe external, uint32_t now_s)
+{
+	uint32_t a = address_find(n, external.addr), ext, i;
+	int error;
+
+	if (a == NO_ADDRESS)
+		return -ENOENT;
+	ext = ext_of(a, external.port);
+	i = lease_find(n, key, false);
+	if (i != NO_LEASE && n->leases[i].state == LEASE_STATIC && n->leases[i].ext == ext)
+		return 0; // it is there already
+	error = evict(n, key, now_s);
+	if (error == 0)
+		error = evict_port(n, key->protocol, ext, now_s);
+	if (error != 0)
+		return error;
+	if ((entry_at(n, key->protocol, ext)->bits & EXT_STATE) != EXT_FREE)
+		return -EAGAIN; // in hold-down; ask again when it is over
+	return static_make(n, key, ext, now_s);
+}
+
+static void static_remove(struct nat *n, uint32_t lease)
+{
+	struct lease *l = &n->leases[lease];
+	uint32_t s = l->subscriber;
+
+	table_remove(n, l->slot);
+	n->counters.mappings--;
+	static_port_close(n, l->key.protocol, l->ext);
+	lease_put(n, lease);
+	n->n_statics--;
+	n->subscribers[s].n_statics--;
+	subscriber_drop_if_empty(n, s);
+}
+
+bool nat_static_prune(struct nat *n, uint32_t budget, uint32_t now_s,
+	bool (*keep)(void *ctx, const struct nat_key *key, struct recipe external), void *ctx)
+{
+	(void)now_s;
+	if (n->n_statics == 0)
+		n->prune_at = n->lease_high;
+	for (; budget > 0 && n->prune_at < n->lease_high; budget--, n->prune_at++) {
+		const struct lease *l = &n->leases[n->prune_at];
+
+		if (l->state != LEASE_STATIC || keep(ctx, &l->key, ext_recipe(n, l->ext)))
+			continue;
+		static_remove(n, n->prune_at);
+		n->counters.cleared++;
+	}
+	if (n->prune_at < n->lease_high)
+		return false;
+	n->prune_at = 0;
+	return true;
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Subscriber records: one cache line each, found by a keyed hash, kept while they hold anything.
+#include <postern/nat.h>
+
+#include "tables.h"
+
+static uint32_t subscriber_home(const struct nat *n, uint8_t realm, ip4 host)
+{
+	return (uint32_t)hash_u64((uint64_t)realm << 32 | host, &n->secret) & n->subscriber_mask;
+}
+
+void subscriber_prefetch(const struct nat *n, uint8_t realm, ip4 host)
+{
+	__builtin_prefetch(&n->subscriber_heads[subscriber_home(n, realm, host)]);
+}
+
+uint32_t subscriber_find(const struct nat *n, uint8_t realm, ip4 host)
+{
+	uint32_t i = n->subscriber_heads[subscriber_home(n, realm, host)];
+
+	while (i != 0) {
+		const struct subscriber *s = &n->subscribers[i - 1];
+		if (s->host == host && s->realm == realm)
+			return i - 1;
+		i = s->chain;
+	}
+	return NO_SUBSCRIBER;
+}
+
+uint32_t subscriber_get(struct nat *n, uint8_t realm, ip4 host, uint8_t group)
+{
+	uint32_t i = subscriber_find(n, realm, host);
+	uint32_t *head = &n->subscriber_heads[subscriber_home(n, realm, host)];
+
+	if (i != NO_SUBSCRIBER)
+		return i;
+	if (n->subscriber_free != 0) {
+		i = n->subscriber_free - 1;
+		n->subscriber_free = n->subscribers[i].chain;
+	} else if (n->subscriber_high < n->limits.subscribers) {
+		i = n->subscriber_high++;
+	} else {
+		return NO_SUBSCRIBER;
+	}
+	n->subscribers[i] = (struct subscriber){
+		.host = host, .realm = realm, .group = group, .used = 1, .chain = *head};
+	*head = i + 1;
+	n->counters.subscribers_created++;
+	n->counters.subscribers++;
+	return i;
+}
+
+// A client whose state was lost for him alone must be told so when he comes back: his record stays
+// while the table is not crowded.
+static bool must_remember(const struct nat *n, const struct subscriber *s)
+{
+	return s->epoch_base_s != 0 && n->counters.subscribers < n->limits.subscribers / 4 * 3;
+}
+
+void subscriber_drop_if_empty(struct nat *n, uint32_t subscriber)
+{
+	struct subscriber *s = &n->subscribers[subscriber];
+	uint32_t *link = &n->subscriber_heads[subscriber_home(n, s->realm, s->host)];
+
+	if (s->n_blocks != 0 || s->n_statics != 0 || must_remember(n, s))
+		return;
+	while (*link != subscriber + 1)
+		link = &n->subscribers[*link - 1].chain;
+	*link = s->chain;
+	*s = (struct subscriber){.chain = n->subscriber_free};
+	n->subscriber_free = subscriber + 1;
+	n->counters.subscribers_removed++;
+	n->counters.subscribers--;
+}
+
+bool nat_is_new_subscriber(const struct nat *n, uint8_t realm, ip4 host)
+{
+	return subscriber_find(n, realm, host) == NO_SUBSCRIBER;
+}
+
+static void subscriber_view(
+	const struct nat *n, const struct subscriber *s, struct nat_subscriber_view *view)
+{
+	*view = (struct nat_subscriber_view){.host = s->host,
+		.realm = s->realm,
+		.group = s->group,
+		.n_blocks = s->n_blocks,
+		.n_leases = s->n_leases,
+		.epoch_base_s = s->epoch_base_s};
+	if (s->n_blocks != 0 || s->n_statics != 0)
+		view->external = n->address_ip[s->address];
+	for (unsigned i = 0; i < NAT_PROTOCOLS; i++)
+		view->n_ports[i] = s->n_ports[i];
+}
+
+bool nat_subscriber_find(
+	const struct nat *n, uint8_t realm, ip4 host, struct nat_subscriber_view *view)
+{
+	uint32_t i = subscriber_find(n, realm, host);
+
+	if (i == NO_SUBSCRIBER)
+		return false;
+	subscriber_view(n, &n->subscribers[i], view);
+	return true;
+}
+
+uint32_t nat_epoch_base(const struct nat *n, uint8_t realm, ip4 host)
+{
+	uint32_t i = subscriber_find(n, realm, host);
+
+	return i == NO_SUBSCRIBER ? 0 : n->subscribers[i].epoch_base_s;
+}
+
+bool nat_walk_subscribers(const struct nat *n, uint32_t *cursor, uint32_t budget,
+	bool (*see)(void *ctx, const struct nat_subscriber_view *view), void *ctx)
+{
+	for (; budget > 0 && *cursor < n->subscriber_high; budget--, ++*cursor) {
+		struct nat_subscriber_view view;
+
+		if (!n->subscribers[*cursor].used)
+			continue;
+		subscriber_view(n, &n->subscribers[*cursor], &view);
+		if (!see(ctx, &view))
+			return false;
+	}
+	return *cursor >= n->subscriber_high;
+}

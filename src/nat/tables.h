@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: Apache-2.0
+// The hot structs of the room, cache lines in sight, and the calls its files make on each other.
+// An established packet touches one struct line (outbound) or one struct entry (inbound).
+#ifndef NAT_TABLES_H
+#define NAT_TABLES_H
+
+#include <postern/nat.h>
+
+enum {
+	NONE32 = 0
+}; // indices start at 1 in every list, so that zeroed memory is empty
+
+// ---- in2out: 64-octet lines of four slots ----------------------------------------------------
+
+// bits of a slot
+enum {
+	SLOT_PROTOCOL = 0x03, // 0: free
+	SLOT_CLASS = 0x0c,    // timer class, see below
+	SLOT_LEASE = 0x10,    // a lease hangs on it: no idle expiry
+	SLOT_VISIT = 0x20,    // packets must look at a session or a lease (later)
+	SLOT_SEEN = 0x40,     // the internal endpoint sent; tick tells when
+	SLOT_OVF = 0x80,      // one bit of the line's overflow count, not of the slot
+	SLOT_TIMER = SLOT_PROTOCOL | SLOT_CLASS, // index into nat.timeout
+};
+
+// Timer classes. UDP: OPEN until answered, then ESTABLISHED. TCP: as per mapping, not session.
+enum {
+	CLASS_OPEN = 0,
+	CLASS_ESTABLISHED = 1,
+	CLASS_CLOSING = 2,
+	CLASS_SHIFT = 2
+};
+
+struct slot {
+	ip4 host; // host, port, realm and protocol are the key, compared as one word
+	uint16_t port;
+	uint8_t realm;
+	uint8_t bits;
+	uint32_t ext;  // address index << 16 | external port
+	uint16_t tick; // second of the last outbound packet, modulo 65536
+	uint16_t spare;
+};
+
+struct line {
+	_Alignas(CACHE_LINE) struct slot slot[4];
+};
+
+static_assert(sizeof(struct slot) == 16, "four slots a cache line");
+static_assert(sizeof(struct line) == CACHE_LINE, "one line a look-up");
+
+#define SLOT_KEY_MASK UINT64_C(0x03ffffffffffffff) // key without class, flags and overflow bit
+enum {
+	PROBE_MAX = 16
+}; // lines a key may stand away from its home
+enum {
+	OVF_MAX = 15
+};
+
+// ---- out2in: indexed by protocol, address index and port -------------------------------------
+
+enum {
+	EXT_STATE = 0x03,
+	EXT_FREE = 0,
+	EXT_MAPPED = 1,
+	EXT_RESTING = 2,
+	EXT_VISIT = 0x04,
+	EXT_LEASE = 0x08,
+	EXT_REPLIED = 0x10, // something came in; written once
+};
+
+struct entry {
+	ip4 host;
+	uint16_t port;
+	uint8_t realm;
+	uint8_t bits;
+};
+
+static_assert(sizeof(struct entry) == 8, "eight external ports a cache line");
+
+// ---- external addresses and their port blocks ------------------------------------------------
+
+enum address_state {
+	ADDRESS_NONE,
+	ADDRESS_LIVE,
+	ADDRESS_DRAINING
+};
+
+struct address {
+	ip4 ip;
+	uint8_t state;
+	uint8_t group;
+	uint8_t shift;  // log2 of the block size
+	uint8_t listed; // stands in the group's list of addresses with free blocks
+	uint16_t port_first, port_last;
+	uint32_t n_free;     // free blocks
+	uint32_t n_ports;    // ports mapped or resting, statics included
+	uint32_t next, prev; // list of addresses with free blocks; index + 1
+	uint32_t drain_at;   // next external port (of all protocols) a drain looks at
+};
+
+struct block {
+	uint32_t subscriber;  // index + 1; 0: free
+	uint32_t next, prev;  // of the subscriber's blocks; index + 1
+	uint16_t used : 15;   // ports mapped or resting, all protocols
+	uint16_t replied : 1; // something came in through it since it was taken
+	uint16_t live;        // ports mapped
+};
+
+static_assert(sizeof(struct block) == 16, "four blocks a cache line");
+
+// ---- subscribers -----------------------------------------------------------------------------
+
+struct subscriber {
+	_Alignas(CACHE_LINE) ip4 host;
+	uint8_t realm, group, used, spare;
+	uint32_t chain;   // hash chain, or free list; index + 1
+	uint32_t blocks;  // list; index + 1
+	uint32_t active;  // block that new mappings come from; index + 1
+	uint16_t address; // paired address; valid while n_blocks or n_statics is not 0
+	uint16_t n_blocks;
+	uint32_t n_ports[NAT_PROTOCOLS];
+	uint32_t n_leases; // live ones
+	uint16_t n_statics;
+	uint16_t n_resting;             // leases in hold-down
+	uint32_t full_s[NAT_PROTOCOLS]; // when a search of all his blocks last found nothing
+	uint32_t epoch_base_s;
+};
+
+static_assert(sizeof(struct subscriber) == CACHE_LINE, "one line a subscriber");
+
+// ---- leases ----------------------------------------------------------------------------------
+
+enum lease_state {
+	LEASE_FREE,
+	LEASE_LIVE,
+	LEASE_RESTING,
+	LEASE_STATIC
+};
+
+struct lease {
+	_Alignas(CACHE_LINE) uint8_t nonce[12];
+	uint32_t expiry_s; // ends as soon as now_s reaches it
+	struct nat_key key;
+	uint32_t ext;
+	uint32_t slot;       // in2out slot while LIVE or STATIC
+	uint32_t chain;      // hash chain, or free list; index + 1
+	uint32_t wheel;      // chunk << 4 | place, chunk counted from 1; 0: not on the wheel
+	uint32_t subscriber; // index + 1
+	ip4 client;
+	uint16_t client_port;
+	uint8_t version;
+	uint8_t state;
+};
+
+static_assert(sizeof(struct lease) == CACHE_LINE, "one line a lease");
+
+enum {
+	WHEEL_SLOTS = 8192,
+	CHUNK_ITEMS = 13
+};
+
+struct chunk {
+	_Alignas(CACHE_LINE) uint32_t next; // index; 0: last, or free list
+	uint32_t n;
+	uint32_t slot;
+	uint32_t lease[CHUNK_ITEMS];
+};
+
+static_assert(sizeof(struct chunk) == CACHE_LINE, "one line a chunk");
+
+struct rest { // a freed port in hold-down
+	uint32_t ext;
+	uint32_t at_protocol; // second it was freed << 2 | protocol
+};
+
+struct address_place { // ip to index, open addressing
+	ip4 ip;
+	uint32_t index; // + 1; 0: empty
+};
+
+// ---- the room --------------------------------------------------------------------------------
+
+struct nat {
+	// read by every packet
+	struct secret secret;
+	struct line *lines;
+	struct entry *entries;
+	ip4 *address_ip;
+	struct address_place *places;
+	uint32_t n_lines; // homes; PROBE_MAX more follow
+	uint32_t place_shift;
+	uint32_t probe_max; // farthest any key ever stood from home
+	uint32_t entries_per_protocol;
+	uint16_t timeout[16]; // seconds by SLOT_TIMER
+
+	// read by the miss path and the background
+	_Alignas(CACHE_LINE) struct nat_limits limits;
+	struct nat_timers timers;
+	struct rng rng;
+	struct address *addresses;
+	uint64_t *used; // bit set: port not free; 1024 words an address and protocol
+	struct block *blocks;
+	uint64_t *free_blocks; // bit set: block free
+	uint32_t blocks_per_address, block_words;
+	uint32_t n_addresses;
+	uint32_t group_list[NAT_MAX_GROUPS]; // addresses with free blocks, round; index + 1
+
+	struct subscriber *subscribers;
+	uint32_t *subscriber_heads;
+	uint32_t subscriber_mask, subscriber_high, subscriber_free;
+
+	struct lease *leases;
+	uint32_t *lease_heads;
+	uint32_t lease_mask, lease_high, lease_free, n_statics;
+	struct chunk *chunks;
+	uint32_t chunk_high, chunk_free, n_chunks;
+	uint32_t *wheel;  // first chunk by second
+	uint32_t wheel_s; // next second to fire
+
+	struct rest *rests;
+	uint32_t rest_room, rest_head, rest_count;
+
+	uint32_t sweep_line, sweep_credit, sweep_s;
+	uint32_t prune_at; // next lease nat_static_prune() looks at
+	uint32_t n_draining;
+	struct nat_counters counters;
+};
+
+// ---- inside.c: the in2out table --------------------------------------------------------------
+
+#define NO_SLOT UINT32_MAX
+
+static inline uint64_t key_word(const struct nat_key *key)
+{
+	uint64_t word;
+	memcpy(&word, key, sizeof word);
+	return word;
+}
+
+static inline uint64_t slot_word(const struct slot *s)
+{
+	uint64_t word;
+	memcpy(&word, s, sizeof word);
+	return word & SLOT_KEY_MASK;
+}
+
+static inline struct slot *slot_at(const struct nat *n, uint32_t i)
+{
+	return &n->lines[i / 4].slot[i % 4];
+}
+
+static inline struct nat_key slot_key(const struct slot *s)
+{
+	return (struct nat_key){s->host, s->port, s->realm, s->bits & SLOT_PROTOCOL};
+}
+
+uint32_t table_find(const struct nat *n, const struct nat_key *key, uint64_t hash);
+uint32_t table_place(const struct nat *n, uint64_t hash); // a free slot, or NO_SLOT
+void table_insert(struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash,
+	uint32_t ext, uint8_t bits, uint16_t tick);
+void table_remove(struct nat *n, uint32_t slot);
+uint8_t tcp_next_class(uint8_t bits, uint8_t flags, uint8_t data); // new SLOT_CLASS bits
+
+static inline void slot_touch(struct slot *s, uint32_t now_s, uint8_t class_bits)
+{
+	uint8_t bits = (uint8_t)((s->bits & ~SLOT_CLASS) | class_bits | SLOT_SEEN);
+
+	if (s->bits != bits)
+		s->bits = bits;
+	if (s->tick != (uint16_t)now_s)
+		s->tick = (uint16_t)now_s;
+}
+
+static inline uint32_t slot_idle_s(const struct slot *s, uint32_t now_s)
+{
+	return (uint16_t)(now_s - s->tick);
+}
+
+// ---- addresses.c, blocks.c: external ports ---------------------------------------------------
+
+#define NO_ADDRESS UINT32_MAX
+
+static inline uint32_t ext_of(uint32_t address, uint16_t port)
+{
+	return address << 16 | port;
+}
+
+static inline struct entry *entry_at(const struct nat *n, uint8_t protocol, uint32_t ext)
+{
+	return &n->entries[(size_t)(protocol - 1) * n->entries_per_protocol + ext];
+}
+
+static inline uint64_t *used_words(const struct nat *n, uint8_t protocol, uint32_t address)
+{
+	return &n->used[((size_t)(protocol - 1) * n->limits.addresses + address) * 1024];
+}
+
+static inline struct recipe ext_recipe(const struct nat *n, uint32_t ext)
+{
+	return (struct recipe){n->address_ip[ext >> 16], (uint16_t)ext};
+}
+
+static inline uint32_t block_of(const struct nat *n, uint32_t ext)
+{
+	uint32_t a = ext >> 16;
+	return a * n->blocks_per_address + ((ext & 0xffff) >> n->addresses[a].shift);
+}
+
+uint32_t address_find(const struct nat *n, ip4 ip); // or NO_ADDRESS
+bool port_is_reserved(const struct address *a, uint8_t protocol, uint16_t port);
+void address_list_add(struct nat *n, uint32_t a);
+void address_list_remove(struct nat *n, uint32_t a);
+void address_forget(struct nat *n, uint32_t a);
+
+// Picks a free port for a subscriber. DROP_NONE and *ext, or why there is none. May take a block.
+enum drop port_choose(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
+	uint8_t protocol, uint32_t now_s, uint32_t *ext);
+// Whether this very external port can be the subscriber's; takes its block when it must.
+bool port_claim(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
+	uint8_t protocol, uint32_t ext);
+// Any port on this very address.
+bool port_choose_on(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
+	uint8_t protocol, uint32_t address, uint32_t *ext);
+void port_occupy(struct nat *n, uint8_t protocol, uint32_t ext, const struct nat_key *key,
+	uint8_t bits);                                                         // free -> mapped
+void port_hold(struct nat *n, uint8_t protocol, uint32_t ext);                 // mapped -> resting
+void port_revive(struct nat *n, uint8_t protocol, uint32_t ext);               // resting -> mapped
+void port_release(struct nat *n, uint8_t protocol, uint32_t ext);              // resting -> free
+void port_rest(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s); // joins the list
+void block_take(struct nat *n, uint32_t subscriber, uint32_t block);
+void block_return_if_empty(struct nat *n, uint32_t block);
+
+// ---- subscribers.c ---------------------------------------------------------------------------
+
+#define NO_SUBSCRIBER UINT32_MAX
+
+uint32_t subscriber_find(const struct nat *n, uint8_t realm, ip4 host);
+uint32_t subscriber_get(struct nat *n, uint8_t realm, ip4 host, uint8_t group); // makes it
+void subscriber_drop_if_empty(struct nat *n, uint32_t subscriber);
+void subscriber_prefetch(const struct nat *n, uint8_t realm, ip4 host);
+
+// ---- create.c: mappings as a whole -----------------------------------------------------------
+
+// Makes the mapping; the slot is from table_place(), the port from port_choose() and the like.
+void mapping_make(struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash,
+	uint32_t ext, uint8_t bits, uint32_t subscriber, uint32_t now_s);
+enum ending {
+	END_REST,
+	END_HOLD
+}; // to the hold-down list; or held for a resting lease
+void mapping_end(struct nat *n, uint32_t slot, enum ending ending, uint32_t now_s);
+// Whether its idle timer ran out. Moves an answered UDP mapping to its longer timer first.
+bool mapping_is_idle(struct nat *n, uint32_t slot, uint32_t now_s);
+void mapping_view(const struct nat *n, uint32_t slot, uint32_t now_s, struct nat_view *view);
+
+// ---- leases.c, wheel.c -----------------------------------------------------------------------
+
+#define NO_LEASE UINT32_MAX
+
+uint32_t lease_find(const struct nat *n, const struct nat_key *key, bool resting);
+uint32_t lease_get(struct nat *n, const struct nat_key *key, uint8_t state); // NO_LEASE: full
+void lease_put(struct nat *n, uint32_t lease);
+void lease_finish(struct nat *n, uint32_t lease, uint32_t now_s); // ran out, or was given up
+void lease_rest_over(struct nat *n, uint32_t lease);
+
+static inline uint32_t lease_left_s(const struct lease *l, uint32_t now_s)
+{
+	return l->expiry_s > now_s + 1 ? l->expiry_s - now_s - 1 : 0;
+}
+
+void wheel_add(struct nat *n, uint32_t lease, uint32_t at_s);
+void wheel_remove(struct nat *n, uint32_t lease);
+// Takes up to `max` leases that are due at now_s off the wheel; re-inserts those renewed since.
+uint32_t wheel_take(struct nat *n, uint32_t now_s, uint32_t *leases, uint32_t max);
+
+#endif
