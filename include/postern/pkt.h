@@ -264,7 +264,9 @@ uint16_t checksum_ip4(const uint8_t *header, size_t len);          // 0 when a h
 // UDP, TCP: over pseudo-header and payload; the checksum field counts as it stands.
 uint16_t checksum_l4(ip4 src, ip4 dst, uint8_t protocol, const uint8_t *l4, size_t len);
 
-// RFC 1624 equation 3. `delta` is the sum of ~old + new over all changed 16-bit words.
+// RFC 1624 equation 3. `delta` is the sum of ~old + new over all changed 16-bit words. Whether the
+// words are numbers or as they stand in memory makes no difference (RFC 1071 s.2 B), as long as
+// checksum and words agree.
 static inline uint32_t checksum_delta16(uint16_t old_word, uint16_t new_word)
 {
 	return (uint32_t)(uint16_t)~old_word + new_word;
@@ -272,8 +274,9 @@ static inline uint32_t checksum_delta16(uint16_t old_word, uint16_t new_word)
 
 static inline uint32_t checksum_delta32(uint32_t old_word, uint32_t new_word)
 {
-	return checksum_delta16((uint16_t)(old_word >> 16), (uint16_t)(new_word >> 16)) +
-	       checksum_delta16((uint16_t)old_word, (uint16_t)new_word);
+	uint64_t sum = (uint64_t)(uint32_t)~old_word + new_word;
+
+	return (uint32_t)(sum & 0xffff) + (uint32_t)(sum >> 16);
 }
 
 static inline uint16_t checksum_apply(uint16_t checksum, uint32_t delta)
