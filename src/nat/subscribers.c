@@ -32,8 +32,11 @@ uint32_t subscriber_get(struct nat *n, uint8_t realm, ip4 host, uint8_t group)
 	uint32_t i = subscriber_find(n, realm, host);
 	uint32_t *head = &n->subscriber_heads[subscriber_home(n, realm, host)];
 
-	if (i != NO_SUBSCRIBER)
+	if (i != NO_SUBSCRIBER) {
+		if (n->subscribers[i].n_blocks == 0)
+			n->subscribers[i].group = group; // remembered, but holding nothing
 		return i;
+	}
 	if (n->subscriber_free != 0) {
 		i = n->subscriber_free - 1;
 		n->subscriber_free = n->subscribers[i].chain;

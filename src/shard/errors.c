@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// ICMP errors: those of others, translated both ways (RFC 5508 s.4), and our own.
+#include <postern/shard.h>
+
+#include "world.h"
+
+enum verdict refuse(
+	struct burst *b, struct pkt *p, enum drop why, uint8_t type, uint8_t code, uint16_t mtu)
+{
+	const struct conf_interface *in = iface_of(b->c, p);
+	uint32_t rate = b->c->icmp_error_rate;
+
+	drop(b->s, p, why);
+	if (in->n_addresses == 0 || !xlat_may_answer(p, false))
+		return VERDICT_DROP;
+	if (!bucket_take(&b->s->icmp_errors, b->now, rate, rate)) {
+		b->s->counters.drops[DROP_ICMP_RATE]++;
+		return VERDICT_DROP;
+	}
+	if (!xlat_make_error(p, in->addresses[0].ip, type, code, mtu) || !route(b->c, in->realm, p))
+		return VERDICT_DROP;
+	b->s->counters.icmp_errors_sent++;
+	return VERDICT_REPLY;
+}
+
+// An inside host complains about a packet it got: the embedded destination is our subscriber.
+enum verdict error_from_inside(struct burst *b, struct pkt *p, bool to_pool)
+{
+	struct nat_key key = {
+		p->inner.dst, p->inner.dport, iface_of(b->c, p)->realm, p->inner.kind};
+	struct recipe to;
+
+	if (!nat_peek_out(b->s->nat, &key, &to))
+		return drop(b->s, p, DROP_ICMP_NO_MAPPING);
+	if (!to_pool && !route(b->c, 0, p))
+		return drop(b->s, p, DROP_NO_ROUTE);
+	xlat_error_from_inside(p, to);
+	b->s->counters.icmp_errors_translated++;
+	if (!to_pool)
+		return VERDICT_PASS;
+	p->stage = PKT_HAIRPINNED; // RFC 5508 REQ-7: about a hairpinned packet
+	p->owner = shard_owner(b->c, p, b->s->id);
+	return p->owner == b->s->id ? error_from_outside(b, p) : VERDICT_HANDOFF;
+}
+
+// Somebody outside complains about a packet of ours: the embedded source is our external endpoint.
+enum verdict error_from_outside(struct burst *b, struct pkt *p)
+{
+	struct nat_key to;
+
+	if (p->inner.src != p->dst)
+		return drop(b->s, p, DROP_ICMP_EMBEDDED);
+	if (!nat_peek_in(
+		    b->s->nat, p->inner.kind, (struct recipe){p->inner.src, p->inner.sport}, &to))
+		return drop(b->s, p, DROP_ICMP_NO_MAPPING);
+	xlat_error_from_outside(p, (struct recipe){to.host, to.port});
+	if (!route(b->c, to.realm, p))
+		return drop(b->s, p, DROP_NO_ROUTE);
+	b->s->counters.icmp_errors_translated++;
+	return VERDICT_PASS;
+}
+
+// The packet was translated before its port turned out to take less than its interface promised:
+// its sender must find in the quote what he wrote (RFC 4787 REQ-13).
+static bool untranslate(struct burst *b, struct pkt *p)
+{
+	uint8_t out_realm = b->c->interfaces[b->c->next_hops[p->next_hop].iface].realm;
+	struct nat_key inside = {p->dst, p->dport, out_realm, p->kind};
+	struct recipe external;
+
+	if (p->kind < PKT_UDP || p->kind > PKT_ECHO)
+		return false;
+	p->stage = PKT_HAIRPINNED; // the TTL was lowered once already
+	if (out_realm != 0) {
+		if (!nat_peek_out(b->s->nat, &inside, &external))
+			return false;
+		xlat_destination(p, external);
+		return true;
+	}
+	if (!nat_peek_in(b->s->nat, p->kind, (struct recipe){p->src, p->sport}, &inside))
+		return false;
+	xlat_source(p, (struct recipe){inside.host, inside.port});
+	return true;
+}
+
+enum verdict shard_too_big(
+	struct shard *s, const struct conf *c, ns now, struct pkt *p, uint16_t mtu)
+{
+	struct burst b = {.s = s, .c = c, .now = now};
+
+	if (!untranslate(&b, p))
+		return drop(s, p, DROP_MTU_DF);
+	return refuse(&b, p, DROP_MTU_DF, ICMP_UNREACHABLE, ICMP_TOO_BIG, mtu);
+}

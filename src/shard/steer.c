@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who owns a packet (design D1, D2): from inside the hash of the subscriber's address, from outside
+// the deal of external addresses; ICMP errors by the embedded endpoint of our side.
+#include <postern/shard.h>
+
+#include "world.h"
+
+static uint16_t outside_owner(const struct conf *c, const struct pkt *p, uint16_t any)
+{
+	const struct conf_local *local = conf_find_local(c, 0, p->dst);
+
+	if (local == NULL || local->kind != CONF_LOCAL_POOL)
+		return any;
+	if (p->kind == PKT_ICMP_ERROR)
+		return conf_outside_owner(
+			c, &c->external[local->index], p->inner.kind, p->inner.sport);
+	return conf_outside_owner(c, &c->external[local->index], p->kind, p->dport);
+}
+
+uint16_t shard_owner(const struct conf *c, const struct pkt *p, uint16_t any)
+{
+	if (is_from_outside(c, p))
+		return outside_owner(c, p, any);
+	return conf_inside_owner(c, p->kind == PKT_ICMP_ERROR ? p->inner.dst : p->src);
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one shard holds, and the calls its files make on each other.
+#ifndef SHARD_WORLD_H
+#define SHARD_WORLD_H
+
+#include <postern/shard.h>
+
+// ---- state -----------------------------------------------------------------------------------
+
+// A rate limit with a burst: the moment at which the bucket would be full again (GCRA).
+struct bucket {
+	ns full_at;
+};
+
+enum reconcile_phase {
+	RECONCILE_START,
+	RECONCILE_DROP_ADDRESSES,
+	RECONCILE_PRUNE_STATICS,
+	RECONCILE_ADD_ADDRESSES,
+	RECONCILE_ADD_STATICS,
+	RECONCILE_SUBSCRIBERS,
+	RECONCILE_DONE,
+};
+
+struct reconcile {
+	uint64_t generation; // the one being taken over
+	uint8_t phase;       // enum reconcile_phase
+	uint32_t cursor;
+	uint32_t n_known; // addresses listed in shard.known
+};
+
+struct shard {
+	struct nat *nat;
+	uint16_t id, n_shards;
+	const struct shard_epochs *epochs;
+	struct bucket icmp_errors;
+	struct bucket new_subscribers[CONF_MAX_INTERFACES];
+	struct shard_counters counters;
+
+	uint64_t generation; // fully taken over; read by control
+	struct reconcile reconcile;
+	ip4 *known; // room for limits.addresses
+	uint32_t max_addresses;
+
+	struct ring *wishes, *answers;
+	bool busy; // `wish` is being answered
+	struct shard_wish wish;
+	uint32_t rows;
+
+	bool announce_all;        // at start, when the first configuration is in place
+	uint64_t announce_groups; // bit set by wish
+};
+
+// One burst on its way through the shard.
+struct burst {
+	struct shard *s;
+	const struct conf *c;
+	const struct shard_sink *sink;
+	ns now;
+	uint32_t now_s;
+	struct pkt *packets;
+	enum verdict *verdicts;
+
+	unsigned n_out, n_in;
+	struct nat_out out[SHARD_BURST];
+	struct nat_in in[SHARD_BURST];
+	uint8_t out_at[SHARD_BURST], in_at[SHARD_BURST]; // index into packets
+};
+
+static inline const struct conf_interface *iface_of(const struct conf *c, const struct pkt *p)
+{
+	return &c->interfaces[p->iface];
+}
+
+// From the Internet's side: arrived there, or hairpinned and so seen as if it had.
+static inline bool is_from_outside(const struct conf *c, const struct pkt *p)
+{
+	return p->stage == PKT_HAIRPINNED || iface_of(c, p)->side == CONF_OUTSIDE;
+}
+
+static inline uint8_t realm_of(const struct conf *c, const struct pkt *p)
+{
+	return p->stage == PKT_HAIRPINNED ? 0 : iface_of(c, p)->realm;
+}
+
+static inline enum verdict drop(struct shard *s, struct pkt *p, enum drop why)
+{
+	p->drop = (uint8_t)why;
+	s->counters.drops[why]++;
+	return VERDICT_DROP;
+}
+
+// One unit at `rate` per second, `burst` units saved at most. False: over the limit.
+static inline bool bucket_take(struct bucket *b, ns now, uint32_t rate, uint32_t burst)
+{
+	ns unit = NS_PER_S / max_u32(rate, 1);
+	ns full_at = b->full_at > now ? b->full_at : now;
+
+	if (full_at > now + unit * max_u32(burst, 1) - unit)
+		return false;
+	b->full_at = full_at + unit;
+	return true;
+}
+
+// ---- run.c -----------------------------------------------------------------------------------
+
+// Sets next hop and via for p->dst in a realm. False: no route.
+bool route(const struct conf *c, uint8_t realm, struct pkt *p);
+// Whether the packet fits the link of its next hop.
+bool fits_link(const struct conf *c, const struct pkt *p);
+
+// ---- outbound.c, inbound.c -------------------------------------------------------------------
+
+enum verdict outbound_sort(struct burst *b, unsigned i); // PASS: waits in b->out
+void outbound_finish(struct burst *b);
+enum verdict inbound_sort(struct burst *b, unsigned i); // PASS: waits in b->in
+void inbound_finish(struct burst *b);
+// The second leg of a hairpin, or its hand-off to the shard that owns the external endpoint.
+enum verdict hairpin(struct burst *b, struct pkt *p);
+
+// ---- errors.c --------------------------------------------------------------------------------
+
+enum verdict error_from_inside(struct burst *b, struct pkt *p, bool to_pool);
+enum verdict error_from_outside(struct burst *b, struct pkt *p);
+// Drops the packet under `why`, and tells its sender by ICMP when that is allowed.
+enum verdict refuse(
+	struct burst *b, struct pkt *p, enum drop why, uint8_t type, uint8_t code, uint16_t mtu);
+
+// ---- local.c, pcp.c --------------------------------------------------------------------------
+
+enum verdict local_packet(struct burst *b, struct pkt *p, const struct conf_local *local);
+// The group whose PCP server a UDP packet to one of our addresses is for, or PREFIX_NONE.
+uint32_t pcp_group(const struct conf *c, const struct pkt *p, const struct conf_local *local);
+enum verdict pcp_packet(struct burst *b, struct pkt *p, uint32_t group);
+bool new_subscriber_allowed(struct burst *b, const struct pkt *p);
+uint32_t group_epoch_s(const struct shard *s, uint32_t group, ns now);
+
+// ---- background ------------------------------------------------------------------------------
+
+bool reconcile_step(struct shard *s, const struct conf *c, uint32_t now_s); // true: more to do
+bool wishes_step(struct shard *s, const struct conf *c, uint32_t now_s);
+void announce_step(struct shard *s, const struct conf *c, ns now, const struct shard_sink *sink);
+
+#endif
