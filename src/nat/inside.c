@@ -117,7 +117,7 @@ void table_remove(struct nat *n, uint32_t slot)
 // internal endpoint sends data again. (Sessions of their own come with the session table.)
 uint8_t tcp_next_class(uint8_t bits, uint8_t flags, uint8_t data)
 {
-	uint8_t class = (bits & SLOT_CLASS) >> CLASS_SHIFT;
+	unsigned class = (bits & SLOT_CLASS) >> CLASS_SHIFT;
 
 	if (flags & (TCP_FIN | TCP_RST))
 		class = CLASS_CLOSING;
