@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Prints messages of our encoder, one a line, each with what a stranger should read in it:
+//
+//	request|response HEX FIELD=VALUE ...
+//
+// tshark.py shows them to tshark's portcontrol dissector.
+#include <postern/pcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct pcp_nonce nonce = {
+	{0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb}};
+
+static ip6 address(const char *text)
+{
+	ip4 a;
+
+	if (!ip4_parse(text, &a))
+		abort();
+	return ip6_mapped(a);
+}
+
+static void print(const char *direction, const uint8_t *msg, size_t len, const char *fields)
+{
+	printf("%s ", direction);
+	for (size_t i = 0; i < len; i++)
+		printf("%02x", msg[i]);
+	printf(" %s\n", fields);
+}
+
+static struct pcp_message map_request(void)
+{
+	return (struct pcp_message){
+		.opcode = PCP_MAP,
+		.lifetime_s = 3600,
+		.client = address("100.64.0.10"),
+		.nonce = nonce,
+		.protocol = 6,
+		.internal_port = 8080,
+		.external_port = 443,
+		.external_ip = address("203.0.113.5"),
+	};
+}
+
+#define MAP_FIELDS                                                                                 \
+	"portcontrol.version=2 portcontrol.opcode=1 "                                              \
+	"portcontrol.map.nonce=00112233445566778899aabb "                                          \
+	"portcontrol.map.protocol=6 portcontrol.map.internal_port=8080 "
+
+static void print_map(void)
+{
+	uint8_t msg[PCP_MAX];
+	struct pcp_message m = map_request();
+	size_t len = pcp_encode_request(msg, sizeof msg, &m);
+
+	len = pcp_append_option(msg, len, sizeof msg, PCP_PREFER_FAILURE, NULL, 0);
+	print("request", msg, len,
+		MAP_FIELDS "portcontrol.r=False portcontrol.lifetime_req=3600 "
+			   "portcontrol.client_ip=::ffff:100.64.0.10 "
+			   "portcontrol.map.req_sug_external_port=443 "
+			   "portcontrol.map.req_sug_external_ip=::ffff:203.0.113.5 "
+			   "portcontrol.option.code=2 portcontrol.option.length=0");
+	pcp_error_reply(msg, len, sizeof msg, PCP_CANNOT_PROVIDE_EXTERNAL, true, 620, 100);
+	print("response", msg, len,
+		MAP_FIELDS "portcontrol.r=True portcontrol.result_code=11 "
+			   "portcontrol.lifetime_rsp=620 portcontrol.epoch_time=100 "
+			   "portcontrol.option.code=2");
+	pcp_success_header(msg, 7200, 100);
+	m.external_port = 40001;
+	pcp_write_body(msg, &m);
+	print("response", msg, PCP_HEADER + PCP_MAP_BODY,
+		MAP_FIELDS "portcontrol.r=True portcontrol.result_code=0 "
+			   "portcontrol.lifetime_rsp=7200 portcontrol.epoch_time=100 "
+			   "portcontrol.map.rsp_assigned_external_port=40001 "
+			   "portcontrol.map.rsp_assigned_ext_ip=::ffff:203.0.113.5");
+}
+
+static void print_options(void)
+{
+	static const uint8_t filter[20] = {
+		0, 120, 0x01, 0xbb, [14] = 0xff, [15] = 0xff, 198, 51, 100, 0};
+	uint8_t msg[PCP_MAX];
+	struct pcp_message m = map_request();
+	size_t len = pcp_encode_request(msg, sizeof msg, &m);
+	ip6 third = address("100.64.0.20");
+
+	len = pcp_append_option(msg, len, sizeof msg, PCP_THIRD_PARTY, third.b, sizeof third.b);
+	len = pcp_append_option(msg, len, sizeof msg, PCP_FILTER, filter, sizeof filter);
+	print("request", msg, len,
+		MAP_FIELDS "portcontrol.option.code=1,3 portcontrol.option.length=16,20 "
+			   "portcontrol.option.third_party.internal_ip=::ffff:100.64.0.20 "
+			   "portcontrol.option.filter.prefix_length=120 "
+			   "portcontrol.option.filter.remote_peer_port=443 "
+			   "portcontrol.option.filter.remote_peer_ip=::ffff:198.51.100.0");
+}
+
+static void print_peer(void)
+{
+	uint8_t msg[PCP_MAX];
+	struct pcp_message m = map_request();
+
+	m.opcode = PCP_PEER;
+	m.remote_port = 993;
+	m.remote_ip = address("198.51.100.7");
+	print("request", msg, pcp_encode_request(msg, sizeof msg, &m),
+		"portcontrol.version=2 portcontrol.opcode=2 "
+		"portcontrol.peer.nonce=00112233445566778899aabb portcontrol.peer.protocol=6 "
+		"portcontrol.peer.internal_port=8080 portcontrol.peer.req_sug_external_port=443 "
+		"portcontrol.peer.req_sug_external_ip=::ffff:203.0.113.5 "
+		"portcontrol.peer.remote_peer_port=993 "
+		"portcontrol.peer.remote_peer_ip=::ffff:198.51.100.7");
+}
+
+static void print_announce(void)
+{
+	uint8_t msg[PCP_MAX];
+	struct pcp_message m = {.opcode = PCP_ANNOUNCE, .client = address("100.64.0.10")};
+
+	print("request", msg, pcp_encode_request(msg, sizeof msg, &m),
+		"portcontrol.version=2 portcontrol.opcode=0 portcontrol.lifetime_req=0 "
+		"portcontrol.client_ip=::ffff:100.64.0.10");
+	print("response", msg, pcp_success_header(msg, 0, 4711),
+		"portcontrol.version=2 portcontrol.opcode=0 portcontrol.r=True "
+		"portcontrol.result_code=0 portcontrol.epoch_time=4711");
+}
+
+int main(void)
+{
+	print_announce();
+	print_map();
+	print_options();
+	print_peer();
+	return 0;
+}
