@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a file says, read but not yet believed: values beside the nodes they came from. Reading
+// fills it, the checks judge it, and only then the snapshot is built from it.
+#ifndef CONF_DRAFT_H
+#define CONF_DRAFT_H
+
+#include "tree.h"
+
+struct said_address {
+	struct conf_address address;
+	const struct node *at;
+};
+
+struct said_route {
+	struct prefix4 to;
+	ip4 via; // 0: could not be read
+	const struct node *at, *to_at, *via_at;
+	struct said_route *next;
+};
+
+struct said_interface {
+	const struct node *at;
+	char name[CONF_NAME];
+	char device[256]; // empty: a VLAN
+	const struct node *device_at, *parent_at, *vlan_at, *mtu_at, *addresses_at;
+	uint32_t order;     // in the file
+	uint32_t rank;      // in the table
+	uint32_t vlan, mtu; // 0: not said
+	uint8_t side;       // enum conf_side
+	bool side_known;
+	bool unsure;   // an address was wrong: what follows from them is not judged
+	int parent;    // index; -1: none
+	uint16_t port; // index of the conf_port, once built
+	uint16_t n_addresses;
+	struct said_address addresses[CONF_MAX_ADDRESSES];
+	struct said_route *routes; // the gateway too, as 0.0.0.0/0
+};
+
+struct said_prefix {
+	struct prefix4 prefix;
+	const struct node *at;
+};
+
+struct said_range { // of external addresses
+	ip4 first, last;
+	uint32_t group; // index of the said_group
+	const struct node *at;
+};
+
+struct said_static {
+	uint8_t protocol; // enum nat_protocol
+	ip4 internal, external;
+	uint16_t internal_port, external_port;
+	int iface; // index
+	uint32_t group;
+	const struct node *at, *protocol_at, *internal_at, *external_at, *inside_at;
+};
+
+struct said_group {
+	const struct node *at;
+	const struct node *inside_at, *subscribers_at, *pool_at, *size_at, *range_at;
+	const struct node *lifetime_at, *listen_list_at;
+	const struct node *listen_at[CONF_MAX_LISTEN];
+	struct conf_group g;
+	uint32_t size, block_limit, pcp_port; // 0: not said, or wrong
+	bool inside[CONF_MAX_INTERFACES];     // those it serves
+	int first_inside;                     // index; -1: none
+	bool unsure;                          // a pool item was wrong
+	uint32_t n_subscribers, n_pool, n_statics;
+	uint64_t n_external;
+	struct said_prefix *subscribers;
+	struct said_range *pool;
+	struct said_static *statics;
+};
+
+struct draft {
+	struct critic critic;
+	struct arena arena;
+	const struct conf *previous; // may be NULL
+	struct conf *c;              // leaves without cross-checks are read right into it
+	const struct node *root, *workers_at, *lcores_at, *addresses_at;
+	const struct node *ports_at, *groups_at;
+	uint32_t workers; // 0: not said
+	uint16_t n_interfaces, n_groups;
+	struct said_interface interfaces[CONF_MAX_INTERFACES];
+	struct said_group groups[CONF_MAX_GROUPS];
+	uint32_t n_ranges; // of all groups' pools, ascending
+	struct said_range *ranges;
+};
+
+void *draft_alloc(struct draft *d, size_t n, size_t size); // NULL: critic.no_memory is set
+
+// ---- fields.c: readers that several mappings use ---------------------------------------------
+
+// One member a mapping may have. The reader is given the value and where the result goes.
+struct field {
+	const char *name;
+	void (*read)(struct draft *d, const struct node *at, const struct field *f, void *out);
+	size_t offset; // of the result in the struct that fields_read() was given
+	uint32_t min, max;
+};
+
+// Reads a mapping by its fields: complains of unknown names and of names that come twice.
+void fields_read(struct draft *d, const struct node *map, const struct field *fields,
+	size_t n_fields, void *into);
+// The text of a scalar, or NULL after a complaint.
+const char *field_text(struct draft *d, const struct node *at, const char *wanted);
+// Index of the scalar among `words`; n after a complaint.
+size_t field_word(struct draft *d, const struct node *at, const char *const *words, size_t n);
+// Whether this is a list (or nothing) of at most `most` items; complains.
+bool field_list(struct draft *d, const struct node *at, uint32_t most, const char *wanted);
+
+void read_u32_count(struct draft *d, const struct node *at, const struct field *f, void *out);
+void read_u16_count(struct draft *d, const struct node *at, const struct field *f, void *out);
+void read_u32_seconds(struct draft *d, const struct node *at, const struct field *f, void *out);
+void read_u16_seconds(struct draft *d, const struct node *at, const struct field *f, void *out);
+void read_bool(struct draft *d, const struct node *at, const struct field *f, void *out);
+void read_node(struct draft *d, const struct node *at, const struct field *f, void *out);
+
+// ---- reading, checking, building -------------------------------------------------------------
+
+void read_all(struct draft *d);                                              // read_top.c
+void read_ports(struct draft *d, const struct node *at);                     // read_ports.c
+void read_groups(struct draft *d, const struct node *at);                    // read_groups.c
+void read_pcp(struct draft *d, const struct node *at, struct said_group *g); // read_pcp.c
+
+void check_interfaces(struct draft *d); // check_interfaces.c
+void check_routes(struct draft *d);     // check_routes.c
+void check_groups(struct draft *d);     // check_groups.c
+void check_pools(struct draft *d);      // check_pools.c
+void check_statics(struct draft *d);    // check_statics.c
+
+int draft_find_interface(const struct draft *d, const char *name); // -1: none
+bool address_is_on_link(struct conf_address a, ip4 ip); // a host of its subnet, or itself
+
+// The snapshot; 0 or -ENOMEM. The draft is free of mistakes.
+MUST_CHECK int build_interfaces(struct draft *d); // build_interfaces.c
+MUST_CHECK int build_groups(struct draft *d);     // build_groups.c
+MUST_CHECK int build_statics(struct draft *d);    // build_groups.c
+MUST_CHECK int build_locals(struct conf *c);      // locals.c
+
+// Puts the interfaces into the order they have in `previous`, new ones behind: workers and devices
+// know them by index. Before anything refers to them by index.
+void order_interfaces(struct draft *d); // build_interfaces.c
+
+#endif

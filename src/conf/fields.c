@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+
+#include "draft.h"
+#include "leaf.h"
+
+enum {
+	FIELDS_MOST = 32
+};
+
+void *draft_alloc(struct draft *d, size_t n, size_t size)
+{
+	void *mem = arena_alloc(&d->arena, n * size);
+
+	if (!mem)
+		d->critic.no_memory = true;
+	return mem;
+}
+
+static size_t collect_names(
+	const struct field *fields, size_t n_fields, const char *names[FIELDS_MOST])
+{
+	assert(n_fields <= FIELDS_MOST);
+	for (size_t i = 0; i < n_fields; i++)
+		names[i] = fields[i].name;
+	return n_fields;
+}
+
+static void complain_unknown(
+	struct draft *d, const struct node *at, const struct field *fields, size_t n_fields)
+{
+	const char *names[FIELDS_MOST];
+	size_t n = collect_names(fields, n_fields, names), i = nearest_name(at->name, names, n);
+	char all[160];
+
+	if (i < n) {
+		complain_name(&d->critic, at, "a known name, perhaps '%s'", names[i]);
+		return;
+	}
+	join_names(all, sizeof all, names, n);
+	complain_name(&d->critic, at, "one of %s", all);
+}
+
+static size_t find_field(const struct field *fields, size_t n_fields, const char *name)
+{
+	size_t i = 0;
+
+	while (i < n_fields && strcmp(fields[i].name, name))
+		i++;
+	return i;
+}
+
+void fields_read(struct draft *d, const struct node *map, const struct field *fields,
+	size_t n_fields, void *into)
+{
+	uint32_t first_line[FIELDS_MOST] = {0};
+
+	if (map->kind != NODE_MAP) {
+		if (map->kind != NODE_NULL)
+			complain(&d->critic, map, "a mapping");
+		return;
+	}
+	for (const struct node *at = map->first; at; at = at->next) {
+		size_t i = find_field(fields, n_fields, at->name);
+		if (i == n_fields) {
+			complain_unknown(d, at, fields, n_fields);
+		} else if (first_line[i]) {
+			complain_name(&d->critic, at, "the name once: it stands in line %u already",
+				first_line[i]);
+		} else {
+			first_line[i] = at->name_line;
+			fields[i].read(d, at, &fields[i], (uint8_t *)into + fields[i].offset);
+		}
+	}
+}
+
+const char *field_text(struct draft *d, const struct node *at, const char *wanted)
+{
+	if (at->kind == NODE_SCALAR)
+		return at->text;
+	complain(&d->critic, at, "%s", wanted);
+	return NULL;
+}
+
+size_t field_word(struct draft *d, const struct node *at, const char *const *words, size_t n)
+{
+	char all[120];
+
+	if (at->kind == NODE_SCALAR) {
+		for (size_t i = 0; i < n; i++) {
+			if (!strcmp(at->text, words[i]))
+				return i;
+		}
+	}
+	join_names(all, sizeof all, words, n);
+	complain(&d->critic, at, "one of %s", all);
+	return n;
+}
+
+bool field_list(struct draft *d, const struct node *at, uint32_t most, const char *wanted)
+{
+	if (at->kind == NODE_NULL)
+		return true; // no children
+	if (at->kind != NODE_LIST) {
+		complain(&d->critic, at, "%s", wanted);
+		return false;
+	}
+	if (at->n > most) {
+		char found[32];
+		snprintf(found, sizeof found, "%u items", at->n);
+		complain_found(&d->critic, at, found, "at most %u", most);
+		return false;
+	}
+	return true;
+}
+
+static bool read_count(struct draft *d, const struct node *at, const struct field *f, uint64_t *out)
+{
+	if (at->kind == NODE_SCALAR && leaf_count(at->text, out) && *out >= f->min &&
+		*out <= f->max)
+		return true;
+	complain(&d->critic, at, "a number from %u to %u%s", f->min, f->max,
+		f->max < 1000000 ? "" : ", such as 5000, 64k or 1M");
+	return false;
+}
+
+void read_u32_count(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	uint64_t n;
+
+	if (read_count(d, at, f, &n))
+		*(uint32_t *)out = (uint32_t)n;
+}
+
+void read_u16_count(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	uint64_t n;
+
+	if (read_count(d, at, f, &n))
+		*(uint16_t *)out = (uint16_t)n;
+}
+
+static bool read_seconds(
+	struct draft *d, const struct node *at, const struct field *f, uint64_t *out)
+{
+	char min[SECONDS_TEXT], max[SECONDS_TEXT];
+
+	if (at->kind == NODE_SCALAR && leaf_seconds(at->text, out) && *out >= f->min &&
+		*out <= f->max)
+		return true;
+	complain(&d->critic, at, "a time from %s to %s (units: s, m, h, d)",
+		seconds_format(f->min, min), seconds_format(f->max, max));
+	return false;
+}
+
+void read_u32_seconds(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	uint64_t n;
+
+	if (read_seconds(d, at, f, &n))
+		*(uint32_t *)out = (uint32_t)n;
+}
+
+void read_u16_seconds(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	uint64_t n;
+
+	if (read_seconds(d, at, f, &n))
+		*(uint16_t *)out = (uint16_t)n;
+}
+
+void read_bool(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	static const char *const words[] = {"false", "true"};
+	size_t i = field_word(d, at, words, ARRAY_SIZE(words));
+
+	(void)f;
+	if (i < ARRAY_SIZE(words))
+		*(bool *)out = i == 1;
+}
+
+void read_node(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	(void)d;
+	(void)f;
+	*(const struct node **)out = at;
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+// The outermost mapping, and the sections that are plain leaves.
+#include <sys/un.h>
+
+#include "draft.h"
+#include "leaf.h"
+
+static_assert(
+	sizeof((struct conf *)NULL)->control_socket == sizeof((struct sockaddr_un *)NULL)->sun_path,
+	"a control socket's path must fit its address");
+
+static bool lcore_is_taken(const struct conf *c, uint32_t n, uint32_t lcore)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (c->lcores[i] == lcore)
+			return true;
+	}
+	return false;
+}
+
+static uint32_t read_lcore_span(struct draft *d, const struct node *at, uint32_t n)
+{
+	uint32_t first, last;
+
+	if (at->kind != NODE_SCALAR || !leaf_span(at->text, &first, &last) || last == UINT16_MAX) {
+		complain(&d->critic, at, "a CPU number or a range such as 2-9");
+		return n;
+	}
+	for (; first <= last; first++) {
+		if (n == CONF_MAX_WORKERS) {
+			complain(&d->critic, at, "at most %u CPUs", CONF_MAX_WORKERS);
+			break;
+		}
+		if (lcore_is_taken(d->c, n, first)) {
+			complain(&d->critic, at, "each CPU once: %u is named before", first);
+			break;
+		}
+		d->c->lcores[n++] = (uint16_t)first;
+	}
+	return n;
+}
+
+static void read_lcores(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	uint32_t n = 0;
+
+	(void)f;
+	(void)out;
+	d->lcores_at = at;
+	if (!field_list(d, at, CONF_MAX_WORKERS, "a list of CPUs such as [2-9]"))
+		return;
+	for (const struct node *item = at->first; item; item = item->next)
+		n = read_lcore_span(d, item, n);
+	if (at->n == 0)
+		complain(&d->critic, at, "a list of CPUs such as [2-9]");
+	d->c->n_workers = (uint16_t)max_u32(n, 1);
+}
+
+static void read_workers(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	d->workers_at = at;
+	read_u32_count(d, at, f, out);
+}
+
+static void read_idle(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	static const char *const words[] = {[CONF_IDLE_POLL] = "poll", [CONF_IDLE_SLEEP] = "sleep"};
+	size_t i = field_word(d, at, words, ARRAY_SIZE(words));
+
+	(void)f;
+	(void)out;
+	if (i < ARRAY_SIZE(words))
+		d->c->idle = (uint8_t)i;
+}
+
+static void read_huge(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	(void)out;
+	read_bool(d, at, f, &d->c->require_huge_pages);
+}
+
+// ---- limits ----------------------------------------------------------------------------------
+
+static void read_address_limit(
+	struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	d->addresses_at = at;
+	read_u32_count(d, at, f, out);
+}
+
+// What one shard can index: slots and leases stand in lists with 32-bit links.
+#define MAPPINGS_MOST 1000000000
+#define LEASES_MOST 1000000000
+
+static void read_limits(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	static const struct field fields[] = {
+		{"mappings", read_u32_count, offsetof(struct conf, limits.mappings), 1000,
+			MAPPINGS_MOST},
+		{"leases", read_u32_count, offsetof(struct conf, limits.leases), 100, LEASES_MOST},
+		{"subscribers", read_u32_count, offsetof(struct conf, limits.subscribers), 100,
+			LEASES_MOST},
+		{"external-addresses", read_address_limit, offsetof(struct conf, limits.addresses),
+			1, NAT_MAX_ADDRESSES},
+		{"neighbours", read_u32_count, offsetof(struct conf, max_neighbours), 16, 1000000},
+		{"icmp-error-rate", read_u32_count, offsetof(struct conf, icmp_error_rate), 0,
+			1000000},
+		{"new-subscriber-rate", read_u32_count, offsetof(struct conf, new_subscriber_rate),
+			1, 1000000000},
+		{"new-subscriber-burst", read_u32_count,
+			offsetof(struct conf, new_subscriber_burst), 1, 1000000000},
+	};
+
+	(void)f;
+	(void)out;
+	fields_read(d, at, fields, ARRAY_SIZE(fields), d->c);
+}
+
+// ---- timers ----------------------------------------------------------------------------------
+
+// A mapping's tick has 16 bits of seconds, and the sweep that ends it may come 10 s + 2 % late.
+#define TIMER_MOST 64000
+
+static void read_timers(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+#define TIMER(name, member, min)                                                                   \
+	{                                                                                          \
+		name, read_u16_seconds, offsetof(struct nat_timers, member), min, TIMER_MOST       \
+	}
+	static const struct field fields[] = {
+		TIMER("udp-timeout", udp, 120),
+		TIMER("udp-initial-timeout", udp_initial, 120),
+		TIMER("udp-unanswered-timeout", udp_unanswered, 120),
+		TIMER("tcp-idle-timeout", tcp_idle, 7440),
+		TIMER("tcp-trans-open-timeout", tcp_trans_open, 240),
+		TIMER("tcp-trans-close-timeout", tcp_trans_close, 240),
+		TIMER("icmp-timeout", icmp, 60),
+		TIMER("hold-down-timeout", hold_down, 0),
+		TIMER("pcp-hold-down", pcp_hold_down, 0),
+	};
+#undef TIMER
+
+	(void)f;
+	(void)out;
+	fields_read(d, at, fields, ARRAY_SIZE(fields), &d->c->timers);
+}
+
+// ---- control ---------------------------------------------------------------------------------
+
+static void read_socket(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	size_t len = at->kind == NODE_SCALAR ? strlen(at->text) : 0;
+
+	(void)f;
+	if (len < 2 || at->text[0] != '/' || len >= sizeof d->c->control_socket) {
+		complain(&d->critic, at, "an absolute path of at most %zu octets",
+			sizeof d->c->control_socket - 1);
+		return;
+	}
+	memcpy(out, at->text, len + 1);
+}
+
+static void read_mode(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	(void)f;
+	if (at->kind != NODE_SCALAR || !leaf_mode(at->text, out))
+		complain(&d->critic, at, "an octal file mode such as 0660");
+}
+
+static void read_control(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	static const struct field fields[] = {
+		{"socket", read_socket, offsetof(struct conf, control_socket), 0, 0},
+		{"mode", read_mode, offsetof(struct conf, control_mode), 0, 0},
+	};
+
+	(void)f;
+	(void)out;
+	fields_read(d, at, fields, ARRAY_SIZE(fields), d->c);
+}
+
+// ---- the whole -------------------------------------------------------------------------------
+
+static void set_defaults(struct conf *c)
+{
+	c->n_workers = 1;
+	c->idle = CONF_IDLE_POLL;
+	strcpy(c->control_socket, "/run/postern/control.sock");
+	c->control_mode = 0660;
+	c->limits =
+		(struct nat_limits){.mappings = 1000000, .leases = 256000, .subscribers = 64000};
+	c->max_neighbours = 64000;
+	c->icmp_error_rate = 1000;
+	c->timers = (struct nat_timers){.udp = 300,
+		.udp_initial = 300,
+		.udp_unanswered = 120,
+		.tcp_idle = 7440,
+		.tcp_trans_open = 240,
+		.tcp_trans_close = 240,
+		.icmp = 60,
+		.hold_down = 120,
+		.pcp_hold_down = 120};
+	memset(c->lcores, 0xff, sizeof c->lcores);
+}
+
+// Defaults that follow from other leaves. A mapping that never saw an answer is gone after 240 s,
+// so that subscribers / 240 a second is what a flood of forged sources could hold for ever.
+static void set_derived(struct draft *d)
+{
+	struct conf *c = d->c;
+
+	if (d->workers && d->lcores_at)
+		complain_name(&d->critic, d->workers_at, "workers or lcores, not both");
+	else if (d->workers)
+		c->n_workers = (uint16_t)d->workers;
+	if (c->new_subscriber_burst == 0)
+		c->new_subscriber_burst = c->limits.subscribers / 2;
+	if (c->new_subscriber_rate == 0)
+		c->new_subscriber_rate = max_u32(1000, c->limits.subscribers / 240);
+	for (uint32_t i = 0; i < CONF_RETA; i++)
+		c->reta[i] = (uint8_t)(i % c->n_workers);
+	toeplitz_init(&c->toeplitz, toeplitz_default_key);
+}
+
+void read_all(struct draft *d)
+{
+	static const struct field fields[] = {
+		{"workers", read_workers, offsetof(struct draft, workers), 1, CONF_MAX_WORKERS},
+		{"lcores", read_lcores, 0, 0, 0},
+		{"idle", read_idle, 0, 0, 0},
+		{"require-huge-pages", read_huge, 0, 0, 0},
+		{"ports", read_node, offsetof(struct draft, ports_at), 0, 0},
+		{"limits", read_limits, 0, 0, 0},
+		{"timers", read_timers, 0, 0, 0},
+		{"nat-groups", read_node, offsetof(struct draft, groups_at), 0, 0},
+		{"control", read_control, 0, 0, 0},
+	};
+
+	set_defaults(d->c);
+	fields_read(d, d->root, fields, ARRAY_SIZE(fields), d);
+	set_derived(d);
+	if (d->ports_at)
+		read_ports(d, d->ports_at);
+	order_interfaces(d);
+	if (d->groups_at)
+		read_groups(d, d->groups_at);
+}
