@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one pointer by which workers reach the snapshot, and what control keeps for them besides: the
+// Epochs and the neighbours.
+#include "worker.h"
+
+#include <urcu/urcu-qsbr.h>
+
+#include "onlink.h"
+
+enum {
+	POLL_LEARNED = 256, // neighbours taken over from one worker at a time
+	POLL_AGED = 1024,   // places of the table looked at
+};
+
+// ---- snapshot --------------------------------------------------------------------------------
+
+const struct conf *io_conf(const struct io *io)
+{
+	return io->conf; // control is the only writer
+}
+
+static bool is_other_group(const struct conf_group *old, const struct conf_group *new_group)
+{
+	return new_group->used && (!old->used || strcmp(old->name, new_group->name) != 0);
+}
+
+static bool keep_neighbour(const void *ctx, uint64_t key)
+{
+	const struct conf *c = ctx;
+	uint16_t iface = neighbour_key_iface(key);
+
+	return iface < c->n_interfaces &&
+	       onlink_neighbour(&c->interfaces[iface], neighbour_key_ip(key));
+}
+
+struct conf *io_publish(struct io *io, struct conf *new_conf, ns now)
+{
+	struct conf *old = io->conf;
+
+	for (uint16_t i = 0; i < CONF_MAX_GROUPS; i++) {
+		if (is_other_group(&old->groups[i], &new_conf->groups[i]))
+			io_epoch_reset(io, (uint8_t)i, now);
+	}
+	rcu_assign_pointer(io->conf, new_conf);
+	urcu_qsbr_synchronize_rcu();
+	neighbours_prune(&io->neighbours, keep_neighbour, new_conf);
+	return old;
+}
+
+// ---- epochs ----------------------------------------------------------------------------------
+
+void io_epoch_reset(struct io *io, uint8_t group, ns base)
+{
+	__atomic_store_n(&io->epochs->base_ns[group], base, __ATOMIC_RELEASE);
+}
+
+const struct shard_epochs *io_epochs(const struct io *io)
+{
+	return io->epochs;
+}
+
+// ---- neighbours ------------------------------------------------------------------------------
+
+static void log_moved(const struct io *io, const struct learned *news)
+{
+	const struct conf_interface *iface = &io->conf->interfaces[neighbour_key_iface(news->key)];
+	const uint8_t *mac = news->mac;
+	char text[IP4_TEXT];
+
+	log_info(io->log, "neighbour %s on %s is now at %02x:%02x:%02x:%02x:%02x:%02x",
+		ip4_format(neighbour_key_ip(news->key), text), iface->name, mac[0], mac[1], mac[2],
+		mac[3], mac[4], mac[5]);
+}
+
+// The worker may have seen an older snapshot than the one in force.
+static void take_news(struct io *io, const struct learned *news, ns now)
+{
+	if (!keep_neighbour(io->conf, news->key))
+		return;
+	if (neighbours_learn(&io->neighbours, news->key, news->mac, news->word, now) ==
+		NEIGHBOUR_MOVED)
+		log_moved(io, news);
+}
+
+void io_poll(struct io *io, ns now)
+{
+	struct learned news;
+
+	for (uint16_t k = 0; k < io->n_workers; k++) {
+		for (int i = 0; i < POLL_LEARNED && ring_pop(io->workers[k]->learned, &news); i++)
+			take_news(io, &news, now);
+	}
+	neighbours_age(&io->neighbours, POLL_AGED, now);
+}
+
+static void show_neighbour(const struct neighbours *t, uint32_t i, ns now, struct io_neighbour *out)
+{
+	const struct neighbour_place *p = &t->places[i];
+	ns age = now > t->confirmed[i] ? now - t->confirmed[i] : 0;
+
+	*out = (struct io_neighbour){
+		.iface = neighbour_key_iface(p->key),
+		.ip = neighbour_key_ip(p->key),
+		.stale = p->value & NEIGHBOUR_FLAG_STALE,
+		.age_s = (uint32_t)(age / NS_PER_S),
+	};
+	neighbour_value_mac(p->value, out->mac);
+}
+
+uint32_t io_neighbours(
+	const struct io *io, ns now, uint32_t *cursor, struct io_neighbour *out, uint32_t max)
+{
+	const struct neighbours *t = &io->neighbours;
+	uint32_t n = 0, end = neighbours_places(t);
+
+	for (; *cursor < end && n < max; (*cursor)++) {
+		if (t->places[*cursor].key != 0)
+			show_neighbour(t, *cursor, now, &out[n++]);
+	}
+	if (*cursor >= end)
+		*cursor = 0;
+	return n;
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "neighbours.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define HOMES_PER_NEIGHBOUR 4u // windows of 16 at a quarter full practically never overflow
+
+uint32_t neighbours_places(const struct neighbours *t)
+{
+	return t->mask + NEIGHBOUR_WINDOW;
+}
+
+int neighbours_init(struct neighbours *t, uint32_t max, struct secret secret)
+{
+	uint32_t homes = NEIGHBOUR_WINDOW;
+
+	while (homes < max * HOMES_PER_NEIGHBOUR)
+		homes *= 2;
+	*t = (struct neighbours){.mask = homes - 1, .max = max, .secret = secret};
+	t->places = calloc(neighbours_places(t), sizeof *t->places);
+	t->confirmed = calloc(neighbours_places(t), sizeof *t->confirmed);
+	if (t->places && t->confirmed)
+		return 0;
+	neighbours_fini(t);
+	return -ENOMEM;
+}
+
+void neighbours_fini(struct neighbours *t)
+{
+	free(t->places);
+	free(t->confirmed);
+	t->places = NULL;
+	t->confirmed = NULL;
+}
+
+static void place_clear(struct neighbours *t, uint32_t i)
+{
+	if (t->places[i].key == 0)
+		return;
+	__atomic_store_n(&t->places[i].key, 0, __ATOMIC_RELEASE);
+	t->n--;
+}
+
+static void place_fill(struct neighbours *t, uint32_t i, uint64_t key, const uint8_t mac[6], ns now)
+{
+	place_clear(t, i);
+	__atomic_store_n(&t->places[i].value, neighbour_value(mac, 0), __ATOMIC_RELEASE);
+	__atomic_store_n(&t->places[i].key, key, __ATOMIC_RELEASE);
+	t->confirmed[i] = now;
+	t->n++;
+}
+
+// What the window of `key` offers; PLACE_NONE where it offers nothing.
+struct window {
+	uint32_t same, empty, oldest;
+};
+#define PLACE_NONE UINT32_MAX
+
+static struct window window_look(const struct neighbours *t, uint64_t key)
+{
+	struct window w = {PLACE_NONE, PLACE_NONE, PLACE_NONE};
+	uint32_t first = neighbours_home(t, key);
+
+	for (uint32_t i = first; i < first + NEIGHBOUR_WINDOW; i++) {
+		if (t->places[i].key == key)
+			w.same = i;
+		else if (t->places[i].key == 0)
+			w.empty = w.empty == PLACE_NONE ? i : w.empty;
+		else if (w.oldest == PLACE_NONE || t->confirmed[i] < t->confirmed[w.oldest])
+			w.oldest = i;
+	}
+	return w;
+}
+
+static enum neighbour_change confirm(struct neighbours *t, uint32_t i, const uint8_t mac[6], ns now)
+{
+	uint64_t was = t->places[i].value & ~(uint64_t)UINT16_MAX;
+	uint64_t is = neighbour_value(mac, 0);
+
+	__atomic_store_n(&t->places[i].value, is, __ATOMIC_RELEASE);
+	t->confirmed[i] = now;
+	return was == is ? NEIGHBOUR_KEPT : NEIGHBOUR_MOVED;
+}
+
+enum neighbour_change neighbours_learn(
+	struct neighbours *t, uint64_t key, const uint8_t mac[6], enum neighbour_word word, ns now)
+{
+	struct window w = window_look(t, key);
+	uint32_t place = t->n < t->max ? w.empty : PLACE_NONE;
+
+	if (w.same != PLACE_NONE)
+		return confirm(t, w.same, mac, now);
+	if (word == NEIGHBOUR_HEARSAY)
+		return NEIGHBOUR_REFUSED;
+	if (place == PLACE_NONE && word == NEIGHBOUR_ANSWER)
+		place = w.oldest;
+	if (place == PLACE_NONE)
+		return NEIGHBOUR_REFUSED;
+	place_fill(t, place, key, mac, now);
+	return NEIGHBOUR_NEW;
+}
+
+static void age_place(struct neighbours *t, uint32_t i, ns now)
+{
+	struct neighbour_place *p = &t->places[i];
+
+	if (p->key == 0 || now < t->confirmed[i] + NEIGHBOUR_STALE_NS)
+		return;
+	if (now >= t->confirmed[i] + NEIGHBOUR_GONE_NS)
+		place_clear(t, i);
+	else if (!(p->value & NEIGHBOUR_FLAG_STALE))
+		__atomic_store_n(&p->value, p->value | NEIGHBOUR_FLAG_STALE, __ATOMIC_RELEASE);
+}
+
+void neighbours_age(struct neighbours *t, uint32_t budget, ns now)
+{
+	uint32_t n = neighbours_places(t);
+
+	for (budget = min_u32(budget, n); budget > 0; budget--) {
+		age_place(t, t->age_cursor, now);
+		t->age_cursor = t->age_cursor + 1 < n ? t->age_cursor + 1 : 0;
+	}
+}
+
+void neighbours_prune(
+	struct neighbours *t, bool (*keep)(const void *ctx, uint64_t key), const void *ctx)
+{
+	for (uint32_t i = 0; i < neighbours_places(t); i++) {
+		if (t->places[i].key != 0 && !keep(ctx, t->places[i].key))
+			place_clear(t, i);
+	}
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who answers for an address on a link: (interface, IPv4 address) -> MAC.
+//
+// One writer, the control thread; any number of readers, the workers, without locks. A place is
+// two words, key and value. A key may live only in the NEIGHBOUR_WINDOW places from its home on:
+// a look-up is bounded, an empty place ends nothing, and a removal leaves no trace to clean up.
+// A place that changes hands is emptied first. A reader loads key, value, key: had the place
+// changed hands in between, the second key would differ, as the value of the new owner is stored
+// after the old key was cleared.
+#ifndef IO_NEIGHBOURS_H
+#define IO_NEIGHBOURS_H
+
+#include <postern/base.h>
+
+#define NEIGHBOUR_WINDOW 16u
+#define NEIGHBOUR_STALE_NS (60 * NS_PER_S) // used, and asked again
+#define NEIGHBOUR_GONE_NS (180 * NS_PER_S) // without a confirmation
+
+struct neighbour_place {
+	uint64_t key;   // 0: empty
+	uint64_t value; // MAC in the upper 48 bits, flags below
+};
+#define NEIGHBOUR_FLAG_STALE 1u
+
+struct neighbours {
+	uint32_t mask; // homes - 1
+	uint32_t n, max;
+	struct secret secret;
+	struct neighbour_place *places; // mask + NEIGHBOUR_WINDOW of them
+	ns *confirmed;                  // by place; the writer's alone
+	uint32_t age_cursor;
+};
+
+static inline uint64_t neighbour_key(uint16_t iface, ip4 ip)
+{
+	return UINT64_C(1) << 63 | (uint64_t)iface << 32 | ip;
+}
+
+static inline uint16_t neighbour_key_iface(uint64_t key)
+{
+	return (uint16_t)(key >> 32);
+}
+
+static inline ip4 neighbour_key_ip(uint64_t key)
+{
+	return (ip4)key;
+}
+
+// Wire order in the upper octets, so that a store of the swapped word writes the address.
+static inline uint64_t neighbour_value(const uint8_t mac[6], uint16_t flags)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, mac, 6);
+	return __builtin_bswap64(v) | flags;
+}
+
+static inline void neighbour_value_mac(uint64_t value, uint8_t mac[6])
+{
+	uint64_t v = __builtin_bswap64(value);
+
+	memcpy(mac, &v, 6);
+}
+
+static inline uint32_t neighbours_home(const struct neighbours *t, uint64_t key)
+{
+	return (uint32_t)hash_u64(key, &t->secret) & t->mask;
+}
+
+// Reader. False: not known.
+static inline bool neighbours_find(const struct neighbours *t, uint64_t key, uint64_t *value)
+{
+	const struct neighbour_place *at = t->places + neighbours_home(t, key);
+
+	for (uint32_t i = 0; i < NEIGHBOUR_WINDOW; i++, at++) {
+		if (__atomic_load_n(&at->key, __ATOMIC_ACQUIRE) != key)
+			continue;
+		*value = __atomic_load_n(&at->value, __ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&at->key, __ATOMIC_RELAXED) == key)
+			return true;
+	}
+	return false;
+}
+
+// ---- the writer's side -----------------------------------------------------------------------
+
+enum neighbour_change {
+	NEIGHBOUR_KEPT,    // known already, confirmed now
+	NEIGHBOUR_NEW,     // entered
+	NEIGHBOUR_MOVED,   // known with another MAC
+	NEIGHBOUR_REFUSED, // no room, or an answer nobody asked for about a stranger
+};
+
+enum neighbour_word {      // how far the news is believed
+	NEIGHBOUR_ANSWER,  // to a question of ours: may push out the longest unconfirmed one
+	NEIGHBOUR_ASKER,   // asked us: entered while there is room
+	NEIGHBOUR_HEARSAY, // gratuitous: updates only who is known
+};
+
+MUST_CHECK int neighbours_init(struct neighbours *t, uint32_t max, struct secret secret);
+void neighbours_fini(struct neighbours *t);
+enum neighbour_change neighbours_learn(
+	struct neighbours *t, uint64_t key, const uint8_t mac[6], enum neighbour_word word, ns now);
+// Looks at `budget` places: marks the stale, removes the gone. A whole round takes
+// neighbours_places() / budget calls.
+void neighbours_age(struct neighbours *t, uint32_t budget, ns now);
+// Removes all for whom keep() says false.
+void neighbours_prune(
+	struct neighbours *t, bool (*keep)(const void *ctx, uint64_t key), const void *ctx);
+uint32_t neighbours_places(const struct neighbours *t);
+
+#endif

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the snapshot says about addresses on a link: pure questions for ARP.
+#ifndef IO_ONLINK_H
+#define IO_ONLINK_H
+
+#include <postern/conf.h>
+
+// Whether a neighbour may have this address: inside a subnet of the interface, no subnet's network
+// or broadcast address, and not the interface's own.
+bool onlink_neighbour(const struct conf_interface *iface, ip4 ip);
+// The interface's own address that shares a subnet with `ip`, its first address otherwise; 0: it
+// has none.
+ip4 onlink_source(const struct conf_interface *iface, ip4 ip);
+// Whether ARP requests for `ip` that arrive on interface i are ours to answer: its own addresses,
+// listen addresses on inside interfaces, pool addresses within a subnet of an outside one.
+bool onlink_is_ours(const struct conf *c, uint16_t i, ip4 ip);
+
+// Addresses to announce by gratuitous ARP, one at a time from *cursor on (0 at first): own
+// addresses, then on-link pool addresses. False: that was all.
+bool onlink_next_own(const struct conf *c, uint32_t *cursor, uint16_t *iface, ip4 *ip);
+
+#endif

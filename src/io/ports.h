@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The DPDK ports: find, configure, start, stop.
+#ifndef IO_PORTS_H
+#define IO_PORTS_H
+
+#include "worker.h"
+
+#define RSS_KEY_MAX 64
+
+MUST_CHECK int ports_start(struct io *io); // all, or none with the reason in the log
+void ports_stop(struct io *io);
+// Gives each worker its queues.
+void ports_deal_queues(struct io *io);
+
+// rss.c: asks the device to spread packets as the snapshot does. `sides` is a bit set of enum
+// conf_side. Fills *conf, which then borrows `key`, before rte_eth_dev_configure(); rss_table()
+// after start.
+enum io_rss rss_choose(const struct rte_eth_dev_info *info, uint8_t sides, uint16_t n_queues,
+	uint8_t key[RSS_KEY_MAX], struct rte_eth_conf *conf);
+bool rss_table(
+	uint16_t port_id, const struct rte_eth_dev_info *info, const uint8_t reta[CONF_RETA]);
+
+#endif

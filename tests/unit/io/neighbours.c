@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <criterion/criterion.h>
+
+#include "neighbours.h"
+
+static const uint8_t mac_a[6] = {2, 0, 0, 0, 0, 0xa}, mac_b[6] = {0xfe, 0xdc, 0xba, 0x98, 0x76, 1};
+
+static struct neighbours table(uint32_t max)
+{
+	struct neighbours t;
+	struct rng rng;
+
+	rng_init_u64(&rng, max);
+	cr_assert_eq(neighbours_init(&t, max, rng_secret(&rng)), 0);
+	return t;
+}
+
+static bool known(const struct neighbours *t, uint64_t key, const uint8_t mac[6], bool stale)
+{
+	uint64_t value;
+	uint8_t found[6];
+
+	if (!neighbours_find(t, key, &value))
+		return false;
+	neighbour_value_mac(value, found);
+	cr_assert_eq(value & NEIGHBOUR_FLAG_STALE, stale);
+	return memcmp(found, mac, 6) == 0;
+}
+
+Test(io, neighbour_is_known_by_interface_and_address)
+{
+	struct neighbours t = table(16);
+	uint64_t key = neighbour_key(3, 0xc0000201);
+
+	cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ASKER, NS_PER_S), NEIGHBOUR_NEW);
+	cr_assert(known(&t, key, mac_a, false));
+	cr_assert_not(known(&t, neighbour_key(2, 0xc0000201), mac_a, false));
+	cr_assert_not(known(&t, neighbour_key(3, 0xc0000202), mac_a, false));
+	cr_assert_eq(neighbour_key_iface(key), 3);
+	cr_assert_eq(neighbour_key_ip(key), 0xc0000201);
+	neighbours_fini(&t);
+}
+
+Test(io, neighbour_with_another_mac_has_moved)
+{
+	struct neighbours t = table(16);
+	uint64_t key = neighbour_key(0, 1);
+
+	cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 1), NEIGHBOUR_NEW);
+	cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ASKER, 2), NEIGHBOUR_KEPT);
+	cr_assert_eq(neighbours_learn(&t, key, mac_b, NEIGHBOUR_HEARSAY, 3), NEIGHBOUR_MOVED);
+	cr_assert(known(&t, key, mac_b, false));
+	cr_assert_eq(t.n, 1);
+	neighbours_fini(&t);
+}
+
+Test(io, hearsay_about_a_stranger_is_not_believed)
+{
+	struct neighbours t = table(16);
+	uint64_t value;
+
+	cr_assert_eq(neighbours_learn(&t, neighbour_key(0, 1), mac_a, NEIGHBOUR_HEARSAY, 1),
+		NEIGHBOUR_REFUSED);
+	cr_assert_not(neighbours_find(&t, neighbour_key(0, 1), &value));
+	neighbours_fini(&t);
+}
+
+static void age_all(struct neighbours *t, ns now)
+{
+	neighbours_age(t, neighbours_places(t), now);
+}
+
+Test(io, unconfirmed_neighbour_goes_stale_then_goes)
+{
+	struct neighbours t = table(16);
+	uint64_t key = neighbour_key(1, 1), value;
+
+	cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, NS_PER_S), NEIGHBOUR_NEW);
+	age_all(&t, 60 * NS_PER_S);
+	cr_assert(known(&t, key, mac_a, false));
+	age_all(&t, 61 * NS_PER_S);
+	cr_assert(known(&t, key, mac_a, true));
+	cr_assert_eq(
+		neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 100 * NS_PER_S), NEIGHBOUR_KEPT);
+	cr_assert(known(&t, key, mac_a, false));
+	age_all(&t, 279 * NS_PER_S);
+	cr_assert(known(&t, key, mac_a, true));
+	age_all(&t, 280 * NS_PER_S);
+	cr_assert_not(neighbours_find(&t, key, &value));
+	cr_assert_eq(t.n, 0);
+	neighbours_fini(&t);
+}
+
+Test(io, ageing_in_portions_reaches_every_place)
+{
+	struct neighbours t = table(64);
+
+	for (uint32_t i = 0; i < 64; i++)
+		cr_assert_eq(neighbours_learn(&t, neighbour_key(0, i), mac_a, NEIGHBOUR_ASKER, 1),
+			NEIGHBOUR_NEW);
+	for (uint32_t i = 0; i <= neighbours_places(&t) / 7; i++)
+		neighbours_age(&t, 7, 1 + NEIGHBOUR_GONE_NS);
+	cr_assert_eq(t.n, 0);
+	neighbours_fini(&t);
+}
+
+Test(io, full_table_refuses_askers_and_makes_room_for_answers)
+{
+	enum {
+		MAX = 100
+	};
+	struct neighbours t = table(MAX);
+	uint32_t answered = 0;
+
+	for (uint32_t i = 0; i < 4 * MAX; i++) {
+		enum neighbour_change change =
+			neighbours_learn(&t, neighbour_key(0, i), mac_a, NEIGHBOUR_ASKER, NS_PER_S);
+		cr_assert_eq(change, i < MAX ? NEIGHBOUR_NEW : NEIGHBOUR_REFUSED);
+	}
+	for (uint32_t i = 4 * MAX; i < 8 * MAX; i++) {
+		uint64_t key = neighbour_key(0, i);
+		enum neighbour_change change =
+			neighbours_learn(&t, key, mac_b, NEIGHBOUR_ANSWER, 2 * NS_PER_S);
+		cr_assert(change == NEIGHBOUR_NEW || change == NEIGHBOUR_REFUSED);
+		if (change == NEIGHBOUR_NEW)
+			cr_assert(known(&t, key, mac_b, false));
+		answered += change == NEIGHBOUR_NEW;
+		cr_assert_leq(t.n, MAX);
+	}
+	cr_assert_gt(answered, 2 * MAX);
+	neighbours_fini(&t);
+}
+
+static bool is_even(const void *ctx, uint64_t key)
+{
+	(void)ctx;
+	return neighbour_key_ip(key) % 2 == 0;
+}
+
+Test(io, pruning_forgets_whom_it_is_told_to)
+{
+	struct neighbours t = table(64);
+	uint64_t value;
+
+	for (uint32_t i = 0; i < 64; i++)
+		cr_assert_eq(neighbours_learn(&t, neighbour_key(0, i), mac_a, NEIGHBOUR_ASKER, 1),
+			NEIGHBOUR_NEW);
+	neighbours_prune(&t, is_even, NULL);
+	for (uint32_t i = 0; i < 64; i++)
+		cr_assert_eq(neighbours_find(&t, neighbour_key(0, i), &value), i % 2 == 0);
+	cr_assert_eq(t.n, 32);
+	neighbours_fini(&t);
+}
+
+// The same promises as a plain array keeps, over a long random run.
+Test(io, random_run_agrees_with_a_plain_array)
+{
+	enum {
+		HOSTS = 300,
+		MAX = 256
+	};
+	struct neighbours t = table(MAX);
+	struct {
+		ns confirmed;
+		uint8_t mac;
+	} model[HOSTS] = {{0, 0}};
+	struct rng rng;
+	ns now = NS_PER_S;
+
+	rng_init_u64(&rng, 42);
+	for (int step = 0; step < 20000; step++) {
+		uint32_t host = rng_below(&rng, HOSTS);
+		uint8_t mac[6] = {2, 0, 0, 0, 0, (uint8_t)rng_below(&rng, 3)};
+
+		now += rng_below(&rng, 1000) * NS_PER_MS;
+		age_all(&t, now);
+		for (uint32_t i = 0; i < HOSTS; i++) {
+			if (model[i].confirmed && now >= model[i].confirmed + NEIGHBOUR_GONE_NS)
+				model[i].confirmed = 0;
+		}
+		enum neighbour_change change =
+			neighbours_learn(&t, neighbour_key(0, host), mac, NEIGHBOUR_ASKER, now);
+		if (!model[host].confirmed)
+			cr_assert(change == NEIGHBOUR_NEW || change == NEIGHBOUR_REFUSED);
+		else
+			cr_assert_eq(change,
+				model[host].mac == mac[5] ? NEIGHBOUR_KEPT : NEIGHBOUR_MOVED);
+		if (change == NEIGHBOUR_REFUSED)
+			continue;
+		model[host].confirmed = now;
+		model[host].mac = mac[5];
+		uint32_t n = 0;
+		for (uint32_t i = 0; i < HOSTS; i++)
+			n += model[i].confirmed != 0;
+		cr_assert_eq(t.n, n);
+		host = rng_below(&rng, HOSTS);
+		uint64_t value;
+		cr_assert_eq(neighbours_find(&t, neighbour_key(0, host), &value),
+			model[host].confirmed != 0);
+	}
+	neighbours_fini(&t);
+}
