@@ -35,7 +35,7 @@ struct nat_limits { // of one shard, fixed at start
 	uint16_t port_set_min; // the smallest port-set-size of any group
 };
 
-struct nat_timers { // seconds; nat-behaviour.md section 2 names and floors
+struct nat_timers { // seconds; nat-behaviour.md section 2 names and floors; idle: at most 65000
 	uint16_t udp, udp_initial, udp_unanswered;
 	uint16_t tcp_idle, tcp_trans_open, tcp_trans_close;
 	uint16_t icmp;
@@ -223,7 +223,8 @@ enum nat_grant nat_lease_map(struct nat *n, const struct nat_policy *policy, uin
 void nat_lease_end(struct nat *n, const struct nat_key *key, uint32_t now_s);
 
 // Static mappings of the configuration. Evicts a dynamic one in the way (static > explicit >
-// implicit). 0, -ENOENT (address unknown), -ENOSPC (a table is full), -EEXIST (other static).
+// implicit). 0, -ENOENT (address unknown), -ENOSPC (a table is full), -EEXIST (other static),
+// -EAGAIN: the port is in hold-down, perhaps by this eviction; ask again when it is over.
 MUST_CHECK int nat_static_add(
 	struct nat *n, const struct nat_key *key, struct recipe external, uint32_t now_s);
 // Forgets all static mappings for which keep() says false; bounded by `budget`; true when done.

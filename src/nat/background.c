@@ -37,38 +37,49 @@ static bool step_leases(struct nat *n, uint32_t now_s)
 	return n->wheel_s <= now_s;
 }
 
+static bool rest_is_due(const struct nat *n, uint32_t now_s)
+{
+	uint32_t at_s = n->rests[n->rest_head].at_protocol >> 2;
+
+	return n->rest_count > 0 && ((now_s - at_s) & UINT32_MAX >> 2) > n->timers.hold_down;
+}
+
 static bool step_rests(struct nat *n, uint32_t now_s)
 {
-	for (unsigned i = 0; i < STEP_ITEMS && n->rest_count > 0; i++) {
+	for (unsigned i = 0; i < STEP_ITEMS && rest_is_due(n, now_s); i++) {
 		struct rest r = n->rests[n->rest_head];
 
-		if (now_s - (r.at_protocol >> 2) <= n->timers.hold_down)
-			return false;
 		n->rest_head = (n->rest_head + 1) % n->rest_room;
 		n->rest_count--;
 		__builtin_prefetch(&n->rests[(n->rest_head + 8) % n->rest_room]);
 		port_release(n, r.at_protocol & 3, r.ext);
 	}
-	return n->rest_count > 0 &&
-	       now_s - (n->rests[n->rest_head].at_protocol >> 2) > n->timers.hold_down;
+	return rest_is_due(n, now_s);
+}
+
+// A leased mapping forgets traffic that has idled out, before its 16-bit tick comes round.
+static inline void forget_old_traffic(const struct nat *n, struct slot *s, uint32_t idle)
+{
+	uint32_t timeout = n->timeout[s->bits & SLOT_TIMER];
+
+	if ((s->bits & SLOT_PROTOCOL) == NAT_UDP) // answered or not: its block knows
+		timeout = max_u32(n->timers.udp, n->timers.udp_initial);
+	if (s->bits & SLOT_SEEN && idle > timeout)
+		s->bits = (uint8_t)(s->bits & ~SLOT_SEEN);
 }
 
 // Whether the sweep must look closer at a slot: idle beyond the shortest time that could end it.
 static inline bool is_suspect(const struct nat *n, struct slot *s, uint32_t now_s)
 {
-	uint32_t timeout = n->timeout[s->bits & SLOT_TIMER];
 	uint32_t idle = slot_idle_s(s, now_s);
 
 	if ((s->bits & SLOT_PROTOCOL) == 0)
 		return false;
 	if (s->bits & SLOT_LEASE) {
-		if (s->bits & SLOT_SEEN && idle > timeout)
-			s->bits = (uint8_t)(s->bits & ~SLOT_SEEN);
+		forget_old_traffic(n, s, idle);
 		return false;
 	}
-	if ((s->bits & SLOT_TIMER) == (NAT_UDP | CLASS_OPEN << CLASS_SHIFT))
-		timeout = min_u32(timeout, n->timers.udp_unanswered);
-	return idle > timeout;
+	return idle > n->timeout[s->bits & SLOT_TIMER];
 }
 
 static uint32_t sweep_line(struct nat *n, uint32_t line, uint32_t now_s, uint32_t *suspects)
@@ -155,11 +166,11 @@ bool nat_delete(struct nat *n, const struct nat_key *key, uint32_t now_s)
 	return true;
 }
 
-static void drain(struct nat *n, uint32_t a, uint32_t now_s)
+static void drain(struct nat *n, uint32_t a, uint32_t *budget, uint32_t now_s)
 {
 	struct address *ad = &n->addresses[a];
 
-	for (unsigned i = 0; i < DRAIN_PORTS && ad->drain_at < NAT_PROTOCOLS << 16; i++) {
+	for (; *budget > 0 && ad->drain_at < NAT_PROTOCOLS << 16; --*budget) {
 		uint8_t protocol = (uint8_t)(NAT_UDP + (ad->drain_at >> 16));
 		uint16_t port = (uint16_t)ad->drain_at++;
 
@@ -172,29 +183,32 @@ static void drain(struct nat *n, uint32_t a, uint32_t now_s)
 
 static bool step_drain(struct nat *n, uint32_t now_s)
 {
-	for (uint32_t a = 0; a < n->n_addresses && n->n_draining > 0; a++) {
-		if (n->addresses[a].state != ADDRESS_DRAINING)
-			continue;
-		drain(n, a, now_s);
-		return n->addresses[a].drain_at < NAT_PROTOCOLS << 16;
+	uint32_t budget = DRAIN_PORTS;
+
+	for (uint32_t a = 0; a < n->n_addresses && n->n_draining > 0 && budget > 0; a++) {
+		if (n->addresses[a].state == ADDRESS_DRAINING)
+			drain(n, a, &budget, now_s);
 	}
-	return false;
+	return budget == 0;
 }
 
+// Goes on where the last call stopped in this block. When another block was cleared in between it
+// starts anywhere, so that two who are cleared by turns do not look at the same ports for ever.
 static uint32_t clear_block(struct nat *n, uint32_t block, uint32_t budget, uint32_t now_s)
 {
 	uint32_t a = block / n->blocks_per_address, size = UINT32_C(1) << n->addresses[a].shift;
-	uint32_t first = block % n->blocks_per_address * size;
+	uint32_t first = block % n->blocks_per_address * size, all = size * NAT_PROTOCOLS;
+	uint32_t i = n->clear_block == block ? n->clear_at % all : rng_below(&n->rng, all);
 
-	for (uint32_t i = 0; i < size * NAT_PROTOCOLS && budget > 0; i++, budget--) {
+	for (; budget > 0 && n->blocks[block].live > 0; budget--, i = (i + 1) % all) {
 		uint8_t protocol = (uint8_t)(NAT_UDP + i / size);
 		uint32_t ext = ext_of(a, (uint16_t)(first + i % size));
 
 		if (end_port(n, protocol, ext, now_s))
 			n->counters.cleared++;
-		if (n->blocks[block].live == 0)
-			break;
 	}
+	n->clear_block = block;
+	n->clear_at = i;
 	return budget;
 }
 

@@ -73,6 +73,13 @@ static uint32_t address_pick_block(struct nat *n, uint32_t a)
 	return UINT32_MAX;
 }
 
+static bool pair_is_usable(const struct nat *n, const struct subscriber *s)
+{
+	const struct address *a = &n->addresses[s->address];
+
+	return a->state == ADDRESS_LIVE && a->group == s->group;
+}
+
 void block_take(struct nat *n, uint32_t subscriber, uint32_t block)
 {
 	struct subscriber *s = &n->subscribers[subscriber];
@@ -86,7 +93,8 @@ void block_take(struct nat *n, uint32_t subscriber, uint32_t block)
 	if (s->blocks != 0)
 		n->blocks[s->blocks - 1].prev = block + 1;
 	s->blocks = block + 1;
-	if (s->n_blocks++ == 0 && s->n_statics == 0)
+	memset(s->full_s, 0, sizeof s->full_s);
+	if (s->n_blocks++ == 0 && (s->n_statics == 0 || !pair_is_usable(n, s)))
 		s->address = (uint16_t)a;
 	if (a == s->address)
 		s->active = block + 1;
@@ -94,16 +102,24 @@ void block_take(struct nat *n, uint32_t subscriber, uint32_t block)
 	n->counters.blocks++;
 }
 
-void block_return_if_empty(struct nat *n, uint32_t block)
+// Who holds blocks is paired with an address that he has a block on: one without might be
+// withdrawn, and its place taken by another, unnoticed.
+static void pair_again(const struct nat *n, struct subscriber *s)
+{
+	uint32_t b = s->blocks;
+
+	while (b != 0 && (b - 1) / n->blocks_per_address != s->address)
+		b = n->blocks[b - 1].next;
+	if (b == 0 || !pair_is_usable(n, s))
+		s->address = (uint16_t)((s->blocks - 1) / n->blocks_per_address);
+}
+
+static void block_return(struct nat *n, uint32_t block)
 {
 	struct block *b = &n->blocks[block];
 	uint32_t a = block / n->blocks_per_address, i = block % n->blocks_per_address;
-	struct subscriber *s;
-	uint32_t subscriber = b->subscriber - 1;
+	struct subscriber *s = &n->subscribers[b->subscriber - 1];
 
-	if (b->subscriber == 0 || b->used != 0)
-		return;
-	s = &n->subscribers[subscriber];
 	if (b->prev != 0)
 		n->blocks[b->prev - 1].next = b->next;
 	else
@@ -113,13 +129,41 @@ void block_return_if_empty(struct nat *n, uint32_t block)
 	if (s->active == block + 1)
 		s->active = 0;
 	s->n_blocks--;
+	if (s->blocks != 0)
+		pair_again(n, s);
 	*b = (struct block){0};
 	n->free_blocks[(size_t)a * n->block_words + i / 64] |= UINT64_C(1) << i % 64;
 	n->addresses[a].n_free++;
 	address_list_add(n, a);
 	n->counters.blocks_returned++;
 	n->counters.blocks--;
+}
+
+void block_return_if_empty(struct nat *n, uint32_t block)
+{
+	const struct block *b = &n->blocks[block];
+	uint32_t subscriber = b->subscriber - 1;
+
+	if (b->subscriber == 0 || b->used != 0)
+		return;
+	block_return(n, block);
 	subscriber_drop_if_empty(n, subscriber);
+}
+
+// Takes a free block for a port of it. One whose ports of this protocol all belong to static
+// mappings goes back at once.
+static bool block_try(
+	struct nat *n, uint32_t subscriber, uint32_t block, uint8_t protocol, uint32_t *ext)
+{
+	struct subscriber *s = &n->subscribers[subscriber];
+	uint32_t active = s->active;
+
+	block_take(n, subscriber, block);
+	if (block_pick(n, block, protocol, ext))
+		return true;
+	block_return(n, block);
+	s->active = active;
+	return false;
 }
 
 // The address a new block comes from: the paired one, or for a newcomer the next of the round.
@@ -127,12 +171,12 @@ static enum drop choose_address(
 	struct nat *n, const struct nat_policy *policy, struct subscriber *s, uint32_t *a)
 {
 	uint32_t *round = &n->group_list[s->group];
-	bool paired = s->n_blocks > 0 || s->n_statics > 0;
+	bool paired = (s->n_blocks > 0 || s->n_statics > 0) && pair_is_usable(n, s);
 
 	*a = s->address;
-	if (paired && n->addresses[*a].state == ADDRESS_LIVE && n->addresses[*a].n_free > 0)
+	if (paired && n->addresses[*a].n_free > 0)
 		return DROP_NONE;
-	if (s->n_blocks > 0 && !policy->pairing_soft && n->addresses[*a].state == ADDRESS_LIVE)
+	if (paired && s->n_blocks > 0 && !policy->pairing_soft)
 		return DROP_QUOTA_BLOCKS;
 	if (*round == 0)
 		return DROP_POOL_NO_ADDRESS;
@@ -141,25 +185,24 @@ static enum drop choose_address(
 	return DROP_NONE;
 }
 
-static enum drop take_any_block(
-	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t *block)
+static enum drop pick_from_new(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
+	uint8_t protocol, uint32_t *ext)
 {
 	struct subscriber *s = &n->subscribers[subscriber];
+	uint32_t a, block;
 	enum drop why;
-	uint32_t a;
 
 	if (s->n_blocks >= policy->block_limit)
 		return DROP_QUOTA_PORTS;
 	why = choose_address(n, policy, s, &a);
 	if (why != DROP_NONE)
 		return why;
-	*block = address_pick_block(n, a);
-	if (*block == UINT32_MAX)
+	block = address_pick_block(n, a);
+	if (block == UINT32_MAX || !block_try(n, subscriber, block, protocol, ext))
 		return DROP_POOL_NO_PORT;
-	if (n->addresses[s->address].state != ADDRESS_LIVE)
-		s->address = (uint16_t)a; // the paired address was withdrawn
-	block_take(n, subscriber, *block);
-	s->active = *block + 1;
+	if (s->n_blocks == 1 || !pair_is_usable(n, s))
+		s->address = (uint16_t)a; // his first block, or the paired address was withdrawn
+	s->active = block + 1;
 	return DROP_NONE;
 }
 
@@ -184,24 +227,23 @@ static bool pick_from_older(
 enum drop port_choose(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
 	uint8_t protocol, uint32_t now_s, uint32_t *ext)
 {
-	struct subscriber *s = &n->subscribers[subscriber];
-	uint32_t block;
+	const struct subscriber *s = &n->subscribers[subscriber];
 	enum drop why;
 
 	if (s->active != 0 &&
 		n->addresses[(s->active - 1) / n->blocks_per_address].state == ADDRESS_LIVE &&
 		block_pick(n, s->active - 1, protocol, ext))
 		return DROP_NONE;
-	why = take_any_block(n, policy, subscriber, &block);
-	if (why == DROP_NONE)
-		return block_pick(n, block, protocol, ext) ? DROP_NONE : DROP_POOL_NO_PORT;
-	return pick_from_older(n, subscriber, protocol, now_s, ext) ? DROP_NONE : why;
+	why = pick_from_new(n, policy, subscriber, protocol, ext);
+	if (why != DROP_NONE && pick_from_older(n, subscriber, protocol, now_s, ext))
+		return DROP_NONE;
+	return why;
 }
 
 bool port_choose_on(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
 	uint8_t protocol, uint32_t address, uint32_t *ext)
 {
-	struct subscriber *s = &n->subscribers[subscriber];
+	const struct subscriber *s = &n->subscribers[subscriber];
 	uint32_t b = s->blocks, block;
 
 	for (unsigned i = 0; i < OLD_BLOCKS_TRIED && b != 0; i++, b = n->blocks[b - 1].next) {
@@ -212,10 +254,7 @@ bool port_choose_on(struct nat *n, const struct nat_policy *policy, uint32_t sub
 	if (s->n_blocks >= policy->block_limit)
 		return false;
 	block = address_pick_block(n, address);
-	if (block == UINT32_MAX)
-		return false;
-	block_take(n, subscriber, block);
-	return block_pick(n, block, protocol, ext);
+	return block != UINT32_MAX && block_try(n, subscriber, block, protocol, ext);
 }
 
 bool port_claim(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,

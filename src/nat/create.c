@@ -33,14 +33,17 @@ void mapping_end(struct nat *n, uint32_t slot, enum ending ending, uint32_t now_
 		port_rest(n, protocol, ext, now_s);
 }
 
-static uint32_t unanswered_timeout(const struct nat *n, const struct slot *s)
+// What nat.timeout[] cannot know without further lines: whether UDP was answered by now, here or
+// anywhere in the block.
+static uint32_t idle_timeout(const struct nat *n, const struct slot *s)
 {
-	uint32_t timeout = n->timeout[s->bits & SLOT_TIMER];
-
-	if ((s->bits & SLOT_TIMER) == (NAT_UDP | CLASS_OPEN << CLASS_SHIFT) &&
-		!n->blocks[block_of(n, s->ext)].replied)
-		return min_u32(timeout, n->timers.udp_unanswered);
-	return timeout;
+	if ((s->bits & SLOT_TIMER) != (NAT_UDP | CLASS_OPEN << CLASS_SHIFT))
+		return n->timeout[s->bits & SLOT_TIMER];
+	if (entry_at(n, NAT_UDP, s->ext)->bits & EXT_REPLIED)
+		return n->timers.udp;
+	if (n->blocks[block_of(n, s->ext)].replied)
+		return n->timers.udp_initial;
+	return n->timeout[s->bits & SLOT_TIMER];
 }
 
 bool mapping_is_idle(struct nat *n, uint32_t slot, uint32_t now_s)
@@ -51,7 +54,7 @@ bool mapping_is_idle(struct nat *n, uint32_t slot, uint32_t now_s)
 	if (protocol == NAT_UDP && (s->bits & SLOT_CLASS) == CLASS_OPEN << CLASS_SHIFT &&
 		entry_at(n, protocol, s->ext)->bits & EXT_REPLIED)
 		s->bits |= CLASS_ESTABLISHED << CLASS_SHIFT;
-	return slot_idle_s(s, now_s) > unanswered_timeout(n, s);
+	return slot_idle_s(s, now_s) > idle_timeout(n, s);
 }
 
 void nat_prefetch_create(struct nat *n, const struct nat_key *key)
@@ -72,8 +75,8 @@ static enum drop create_checked(struct nat *n, const struct nat_policy *policy, 
 	why = port_choose(n, policy, subscriber, p->key.protocol, now_s, &ext);
 	if (why != DROP_NONE)
 		return why;
-	if (p->key.protocol == NAT_TCP)
-		class_bits = tcp_next_class(NAT_TCP, p->tcp_flags, 0);
+	if (p->key.protocol == NAT_TCP) // one segment, whatever it says, establishes nothing
+		class_bits = tcp_next_class(NAT_TCP, p->tcp_flags | TCP_SYN, 0);
 	port_occupy(n, p->key.protocol, ext, &p->key, 0);
 	mapping_make(
 		n, slot, &p->key, hash, ext, (uint8_t)(SLOT_SEEN | class_bits), subscriber, now_s);
@@ -136,7 +139,7 @@ void mapping_view(const struct nat *n, uint32_t slot, uint32_t now_s, struct nat
 	struct nat_key key = slot_key(s);
 	uint32_t i = s->bits & SLOT_LEASE ? lease_find(n, &key, false) : NO_LEASE;
 	const struct lease *l = i == NO_LEASE ? NULL : &n->leases[i];
-	uint32_t idle = slot_idle_s(s, now_s), timeout = n->timeout[s->bits & SLOT_TIMER];
+	uint32_t idle = slot_idle_s(s, now_s), timeout = idle_timeout(n, s);
 
 	*view = (struct nat_view){.key = key,
 		.external = ext_recipe(n, s->ext),

@@ -256,6 +256,23 @@ static enum nat_grant make_on(struct grant *g, uint32_t slot, uint32_t ext)
 	return NAT_GRANTED;
 }
 
+// A lease in hold-down that this request may have back.
+static uint32_t find_own_rest(const struct grant *g)
+{
+	const struct nat *n = g->n;
+	uint64_t word = key_word(&g->wish->key);
+
+	for (uint32_t i = *lease_head(n, &g->wish->key); i != 0; i = n->leases[i - 1].chain) {
+		const struct lease *l = &n->leases[i - 1];
+		if (l->state == LEASE_RESTING && key_word(&l->key) == word &&
+			memcmp(l->nonce, g->wish->nonce, sizeof l->nonce) == 0 &&
+			n->addresses[l->ext >> 16].state == ADDRESS_LIVE &&
+			(!g->wish->exact || is_wished(g->wish, ext_recipe(n, l->ext))))
+			return i - 1;
+	}
+	return NO_LEASE;
+}
+
 // The same client, nonce and internal port within hold-down: the old port comes back.
 static enum nat_grant revive(struct grant *g, uint32_t slot, uint32_t lease)
 {
@@ -341,10 +358,7 @@ static enum nat_grant create(struct grant *g, uint8_t group)
 {
 	struct nat *n = g->n;
 	const struct nat_key *key = &g->wish->key;
-	uint32_t slot = table_place(n, g->hash), i = lease_find(n, key, true);
-	bool mine = i != NO_LEASE && memcmp(n->leases[i].nonce, g->wish->nonce, 12) == 0 &&
-		    (!g->wish->exact || is_wished(g->wish, ext_recipe(n, n->leases[i].ext))) &&
-		    n->addresses[n->leases[i].ext >> 16].state == ADDRESS_LIVE;
+	uint32_t slot = table_place(n, g->hash), rest = find_own_rest(g);
 	enum nat_grant grant;
 
 	if (slot == NO_SLOT || n->counters.mappings >= n->limits.mappings)
@@ -354,8 +368,8 @@ static enum nat_grant create(struct grant *g, uint8_t group)
 		return NAT_NO_RESOURCES;
 	if (is_over_quota(g))
 		grant = NAT_QUOTA;
-	else if (mine)
-		grant = revive(g, slot, i);
+	else if (rest != NO_LEASE)
+		grant = revive(g, slot, rest);
 	else if (n->counters.leases >= n->limits.leases)
 		grant = NAT_NO_RESOURCES;
 	else

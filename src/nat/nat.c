@@ -115,14 +115,19 @@ void nat_set_timers(struct nat *n, const struct nat_timers *timers)
 	uint16_t *t = n->timeout;
 
 	n->timers = *timers;
+	n->timers.udp = (uint16_t)min_u32(timers->udp, IDLE_MAX_S);
+	n->timers.udp_initial = (uint16_t)min_u32(timers->udp_initial, IDLE_MAX_S);
 	for (unsigned class = 0; class < 4; class ++) {
 		t[NAT_UDP | class << CLASS_SHIFT] = timers->udp;
 		t[NAT_TCP | class << CLASS_SHIFT] = timers->tcp_idle;
 		t[NAT_ICMP | class << CLASS_SHIFT] = timers->icmp;
 	}
-	t[NAT_UDP | CLASS_OPEN << CLASS_SHIFT] = timers->udp_initial;
+	t[NAT_UDP | CLASS_OPEN << CLASS_SHIFT] =
+		(uint16_t)min_u32(timers->udp_initial, timers->udp_unanswered);
 	t[NAT_TCP | CLASS_OPEN << CLASS_SHIFT] = timers->tcp_trans_open;
 	t[NAT_TCP | CLASS_CLOSING << CLASS_SHIFT] = timers->tcp_trans_close;
+	for (unsigned i = 0; i < 16; i++)
+		t[i] = (uint16_t)min_u32(t[i], IDLE_MAX_S);
 }
 
 const struct nat_counters *nat_counters(const struct nat *n)

@@ -7,26 +7,35 @@
 
 #include "tables.h"
 
-// static > explicit > implicit: whoever holds the internal endpoint or the external port goes.
-static int evict(struct nat *n, const struct nat_key *key, uint32_t now_s)
+static uint32_t static_find(const struct nat *n, const struct nat_key *key)
 {
 	uint32_t i = lease_find(n, key, false);
 
-	if (i != NO_LEASE && n->leases[i].state == LEASE_STATIC)
-		return -EEXIST;
-	if (nat_delete(n, key, now_s))
-		n->counters.cleared++;
-	return 0;
+	return i != NO_LEASE && n->leases[i].state == LEASE_STATIC ? i : NO_LEASE;
 }
 
-static int evict_port(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s)
+// Who has this external port; protocol 0: nobody.
+static struct nat_key port_holder(const struct nat *n, uint8_t protocol, uint32_t ext)
 {
 	const struct entry *e = entry_at(n, protocol, ext);
-	struct nat_key key = {e->host, e->port, e->realm, protocol};
 
-	if ((e->bits & EXT_STATE) == EXT_MAPPED)
-		return evict(n, &key, now_s);
-	return 0;
+	if ((e->bits & EXT_STATE) != EXT_MAPPED)
+		return (struct nat_key){0};
+	return (struct nat_key){e->host, e->port, e->realm, protocol};
+}
+
+static bool has_room(const struct nat *n, const struct nat_key *key)
+{
+	return n->counters.mappings < n->limits.mappings && n->counters.leases < n->limits.leases &&
+	       (n->counters.subscribers < n->limits.subscribers ||
+		       subscriber_find(n, key->realm, key->host) != NO_SUBSCRIBER);
+}
+
+// static > explicit > implicit: whoever holds the internal endpoint or the external port goes.
+static void evict(struct nat *n, const struct nat_key *key, uint32_t now_s)
+{
+	if (nat_delete(n, key, now_s))
+		n->counters.cleared++;
 }
 
 static void static_port_open(struct nat *n, const struct nat_key *key, uint32_t ext)
@@ -55,10 +64,7 @@ static int static_make(struct nat *n, const struct nat_key *key, uint32_t ext, u
 	uint32_t slot = table_place(n, hash), i, s;
 	uint8_t group = n->addresses[ext >> 16].group;
 
-	if (slot == NO_SLOT || n->counters.mappings >= n->limits.mappings ||
-		n->counters.leases >= n->limits.leases)
-		return -ENOSPC;
-	s = subscriber_get(n, key->realm, key->host, group);
+	s = slot == NO_SLOT ? NO_SUBSCRIBER : subscriber_get(n, key->realm, key->host, group);
 	if (s == NO_SUBSCRIBER)
 		return -ENOSPC;
 	if (n->subscribers[s].n_blocks == 0 && n->subscribers[s].n_statics == 0)
@@ -77,19 +83,22 @@ static int static_make(struct nat *n, const struct nat_key *key, uint32_t ext, u
 int nat_static_add(struct nat *n, const struct nat_key *key, struct recipe external, uint32_t now_s)
 {
 	uint32_t a = address_find(n, external.addr), ext, i;
-	int error;
+	struct nat_key holder;
 
 	if (a == NO_ADDRESS)
 		return -ENOENT;
 	ext = ext_of(a, external.port);
-	i = lease_find(n, key, false);
-	if (i != NO_LEASE && n->leases[i].state == LEASE_STATIC && n->leases[i].ext == ext)
-		return 0; // it is there already
-	error = evict(n, key, now_s);
-	if (error == 0)
-		error = evict_port(n, key->protocol, ext, now_s);
-	if (error != 0)
-		return error;
+	i = static_find(n, key);
+	if (i != NO_LEASE)
+		return n->leases[i].ext == ext ? 0 : -EEXIST; // 0: it is there already
+	holder = port_holder(n, key->protocol, ext);
+	if (holder.protocol != 0 && static_find(n, &holder) != NO_LEASE)
+		return -EEXIST;
+	if (!has_room(n, key))
+		return -ENOSPC;
+	evict(n, key, now_s);
+	if (holder.protocol != 0)
+		evict(n, &holder, now_s);
 	if ((entry_at(n, key->protocol, ext)->bits & EXT_STATE) != EXT_FREE)
 		return -EAGAIN; // in hold-down; ask again when it is over
 	return static_make(n, key, ext, now_s);

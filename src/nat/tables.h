@@ -48,6 +48,9 @@ struct line {
 static_assert(sizeof(struct slot) == 16, "four slots a cache line");
 static_assert(sizeof(struct line) == CACHE_LINE, "one line a look-up");
 
+enum {
+	IDLE_MAX_S = 65000
+}; // longest idle timeout: the sweep must come by before the 16-bit tick comes round
 #define SLOT_KEY_MASK UINT64_C(0x03ffffffffffffff) // key without class, flags and overflow bit
 enum {
 	PROBE_MAX = 16
@@ -191,7 +194,7 @@ struct nat {
 	uint32_t place_shift;
 	uint32_t probe_max; // farthest any key ever stood from home
 	uint32_t entries_per_protocol;
-	uint16_t timeout[16]; // seconds by SLOT_TIMER
+	uint16_t timeout[16]; // seconds by SLOT_TIMER: the shortest that could end a mapping
 
 	// read by the miss path and the background
 	_Alignas(CACHE_LINE) struct nat_limits limits;
@@ -221,7 +224,8 @@ struct nat {
 	uint32_t rest_room, rest_head, rest_count;
 
 	uint32_t sweep_line, sweep_credit, sweep_s;
-	uint32_t prune_at; // next lease nat_static_prune() looks at
+	uint32_t prune_at;              // next lease nat_static_prune() looks at
+	uint32_t clear_block, clear_at; // where nat_subscriber_clear() stopped
 	uint32_t n_draining;
 	struct nat_counters counters;
 };

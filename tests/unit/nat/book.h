@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// book.h - the naive twin of one shard's mappings: plain lists, searched from end to end, and what
+// follows from them. The real tables choose ports at random; the book writes the choice down after
+// checking that it was a legal one. Whatever is not legal ends the program with the seed.
+#ifndef TEST_NAT_BOOK_H
+#define TEST_NAT_BOOK_H
+
+#include <postern/nat.h>
+
+#include "tables.h"
+
+enum {
+	N_HOSTS = 48,
+	N_PORTS = 32, // internal ports and identifiers of a host
+	N_GROUPS = 2,
+	N_POOL = 6, // external addresses there could be; more than fit at once
+	N_STATICS = 6,
+	MAX_LIVE = 512,
+	MAX_RESTS = 4096,
+	MAX_BLOCKS = 64 // of an address
+};
+
+struct mapping {
+	struct nat_key key;
+	struct recipe at;
+	uint32_t sent_s; // when the internal endpoint last sent; 0: never
+	uint32_t over_s; // lease: the first second at which it is over
+	uint8_t nonce;
+	uint8_t tcp; // enum tcp_phase
+	bool lease, replied;
+};
+
+enum tcp_phase {
+	OPENING,
+	ESTABLISHED,
+	CLOSING
+};
+
+struct held { // an external port in hold-down
+	struct nat_key key;
+	struct recipe at;
+	uint32_t since_s;
+	uint8_t nonce;
+	bool lease, replied;
+	bool gone;
+};
+
+struct bloc { // a port block as the book knows it
+	ip4 owner;
+	uint32_t n[NAT_PROTOCOLS];       // live and resting
+	uint32_t statics[NAT_PROTOCOLS]; // never anybody's to give
+	uint32_t room[NAT_PROTOCOLS];    // ports that are not reserved
+	bool whole;                      // lies wholly in the range: may be given
+	bool replied;
+};
+
+enum pool_state {
+	POOL_ABSENT,
+	POOL_LIVE,
+	POOL_DRAINING
+};
+
+struct pool { // an external address
+	struct nat_address address;
+	enum pool_state state;
+	uint32_t readded_s;
+	uint32_t first_block, n_blocks;
+	struct bloc blocks[MAX_BLOCKS];
+};
+
+struct book {
+	struct nat *n;
+	struct nat_limits limits;
+	struct nat_policy policy[N_GROUPS];
+	struct nat_timers timers;
+	uint32_t now_s, settled_s;
+	uint64_t seed, operation;
+
+	struct mapping live[MAX_LIVE];
+	uint32_t n_live;
+	struct held rests[MAX_RESTS];
+	uint32_t n_rests;
+	struct pool pools[N_POOL];
+	uint32_t epoch_s[N_HOSTS];
+	struct mapping statics[N_STATICS];
+
+	uint64_t early;         // hold_down_early as last seen
+	uint32_t leases_before; // leases in the table when this operation began
+	bool crowded;           // many subscribers then
+	uint32_t crowded_s;     // last second with many subscribers
+	uint64_t drops[DROP_COUNT], grants[4], revived, adopted, honoured;
+};
+
+// What must be true; otherwise prints why and leaves.
+#define TRUTH(b, condition, ...)                                                                   \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			book_fail(b, __FILE__, __LINE__, #condition, __VA_ARGS__);                 \
+	} while (0)
+_Noreturn void book_fail(const struct book *b, const char *file, int line, const char *condition,
+	const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+static inline unsigned group_of(ip4 host)
+{
+	return host & 1;
+}
+
+static inline bool key_eq(struct nat_key a, struct nat_key b)
+{
+	return key_word(&a) == key_word(&b);
+}
+
+static inline bool recipe_eq(struct recipe a, struct recipe b)
+{
+	return a.addr == b.addr && a.port == b.port;
+}
+
+#define HOST_0 0x64400000u // 100.64.0.0; the group is its lowest bit
+#define POOL_0 0xcb007100u // 203.0.113.0, likewise
+
+void book_open(struct book *b, struct nat *n, const struct nat_limits *limits);
+
+// ---- looks -----------------------------------------------------------------------------------
+
+struct mapping *book_find(struct book *b, struct nat_key key);
+struct mapping *book_find_at(struct book *b, uint8_t protocol, struct recipe at);
+struct mapping *book_find_static(struct book *b, uint8_t protocol, struct recipe at);
+struct held *book_find_rest(struct book *b, uint8_t protocol, struct recipe at);
+struct pool *book_pool(struct book *b, ip4 addr);
+struct bloc *book_bloc(struct book *b, struct recipe at);
+uint32_t book_count_ports(const struct book *b, ip4 host, uint8_t protocol);
+uint32_t book_count_leases(const struct book *b, ip4 host); // of everybody when host is 0
+uint32_t book_count_blocks(const struct book *b, ip4 host);
+bool book_has_traffic(struct book *b, const struct mapping *m); // its idle timer still runs
+uint32_t book_idle_timeout(struct book *b, const struct mapping *m);
+
+// ---- changes ---------------------------------------------------------------------------------
+
+// A new mapping; every rule about its external endpoint was just checked.
+struct mapping *book_make(struct book *b, struct nat_key key, struct recipe at);
+// It is over. Its port is free at once, or rests: by itself or with its lease.
+void book_end(struct book *b, struct mapping *m);
+void book_remove_rest(struct book *b, struct held *r);
+// Looks what the background took away, and why.
+void book_reconcile(struct book *b);
+// The same for resting ports alone: a full list may have let the oldest go.
+void book_reconcile_rests(struct book *b);
+// What must have happened by now when nat_step() said that nothing is left to do.
+void book_check_settled(struct book *b);
+void book_check_gauges(struct book *b);
+void book_check_epoch(struct book *b, ip4 host);
+
+// ---- judgement -------------------------------------------------------------------------------
+
+// Whether this very endpoint could have been given to the host; MAYBE: the book cannot know.
+enum answer {
+	NO,
+	YES,
+	MAYBE
+};
+enum answer book_can_have(struct book *b, ip4 host, uint8_t protocol, struct recipe want);
+bool book_has_free_port(struct book *b, ip4 host, uint8_t protocol); // in a block of his own
+void book_justify_drop(struct book *b, const struct nat_key *key, enum drop why);
+void book_justify_no_resources(struct book *b, const struct nat_key *key);
+
+#endif

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every number the room keeps beside its tables, derived once more from the tables alone: overflow
+// counts, used bits, blocks, lists, subscribers, leases, the wheel, hold-down and the gauges.
+#include "recount.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tables.h"
+
+struct count {
+	const struct nat *n;
+	char *text;
+	uint32_t mappings, resting, on_wheel;
+	uint32_t *ports;  // by subscriber and protocol: mapped
+	uint32_t *leases; // by subscriber: live, resting, static
+	uint32_t *blocks; // by subscriber
+};
+
+#define AGREE(c, condition, ...)                                                                   \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			snprintf((c)->text, RECOUNT_TEXT, #condition ": " __VA_ARGS__);            \
+			return false;                                                              \
+		}                                                                                  \
+	} while (0)
+
+static uint32_t home_of(const struct nat *n, const struct slot *s)
+{
+	struct nat_key key = slot_key(s);
+
+	return hash_range(hash_u64(key_word(&key), &n->secret), n->n_lines);
+}
+
+static bool check_slot(struct count *c, uint32_t i, uint8_t *overflow)
+{
+	const struct nat *n = c->n;
+	const struct slot *s = slot_at(n, i);
+	struct nat_key key = slot_key(s);
+	uint64_t hash = hash_u64(key_word(&key), &n->secret);
+	uint32_t home = home_of(n, s);
+	const struct entry *e = entry_at(n, key.protocol, s->ext);
+
+	AGREE(c, table_find(n, &key, hash) == i, "slot %u", i);
+	AGREE(c, i / 4 - home <= n->probe_max && n->probe_max < PROBE_MAX, "slot %u", i);
+	overflow[home] = (uint8_t)(overflow[home] + (i / 4 != home));
+	AGREE(c, (e->bits & EXT_STATE) == EXT_MAPPED, "slot %u ext %08x", i, s->ext);
+	AGREE(c, e->host == key.host && e->port == key.port && e->realm == key.realm, "slot %u", i);
+	AGREE(c, !(e->bits & EXT_LEASE) == !(s->bits & SLOT_LEASE), "slot %u", i);
+	AGREE(c, (lease_find(n, &key, false) == NO_LEASE) == !(s->bits & SLOT_LEASE), "slot %u", i);
+	c->mappings++;
+	return true;
+}
+
+static bool check_slots(struct count *c)
+{
+	const struct nat *n = c->n;
+	uint32_t n_lines = n->n_lines + PROBE_MAX;
+	uint8_t *overflow = calloc(n_lines, 1);
+	bool good = true;
+
+	for (uint32_t i = 0; good && i < n_lines * 4; i++) {
+		if (slot_at(n, i)->bits & SLOT_PROTOCOL)
+			good = check_slot(c, i, overflow);
+	}
+	for (uint32_t i = 0; good && i < n_lines; i++) {
+		unsigned said = 0;
+		for (unsigned b = 0; b < 4; b++)
+			said |= (unsigned)(n->lines[i].slot[b].bits >> 7) << b;
+		good = said == overflow[i];
+		if (!good)
+			snprintf(c->text, RECOUNT_TEXT, "line %u overflow %u, not %u", i, said,
+				overflow[i]);
+	}
+	free(overflow);
+	return good;
+}
+
+// ---- external ports --------------------------------------------------------------------------
+
+static bool is_static(const struct nat *n, uint8_t protocol, const struct entry *e)
+{
+	struct nat_key key = {e->host, e->port, e->realm, protocol};
+	uint32_t i = e->bits & EXT_LEASE ? lease_find(n, &key, false) : NO_LEASE;
+
+	return i != NO_LEASE && n->leases[i].state == LEASE_STATIC;
+}
+
+struct tally { // of one block, or one address
+	uint32_t mapped, resting, statics;
+};
+
+static bool check_port(struct count *c, uint8_t protocol, uint32_t ext, struct tally *t)
+{
+	const struct nat *n = c->n;
+	const struct entry *e = entry_at(n, protocol, ext);
+	const struct address *ad = &n->addresses[ext >> 16];
+	uint32_t port = ext & 0xffff, owner = n->blocks[block_of(n, ext)].subscriber;
+	bool used = used_words(n, protocol, ext >> 16)[port / 64] >> port % 64 & 1;
+	unsigned state = e->bits & EXT_STATE;
+
+	if (ad->state != ADDRESS_NONE)
+		AGREE(c,
+			used == (state != EXT_FREE ||
+					port_is_reserved(ad, protocol, (uint16_t)port)),
+			"ext %08x protocol %u", ext, protocol);
+	if (state == EXT_FREE)
+		return true;
+	if (state == EXT_MAPPED && is_static(n, protocol, e)) {
+		t->statics++;
+		return true;
+	}
+	AGREE(c, owner != 0, "ext %08x protocol %u belongs to no block", ext, protocol);
+	AGREE(c, n->subscribers[owner - 1].host == e->host, "ext %08x", ext);
+	AGREE(c, n->subscribers[owner - 1].realm == e->realm, "ext %08x", ext);
+	AGREE(c,
+		!(e->bits & EXT_REPLIED) || state == EXT_RESTING ||
+			n->blocks[block_of(n, ext)].replied,
+		"ext %08x", ext);
+	t->mapped += state == EXT_MAPPED;
+	t->resting += state == EXT_RESTING;
+	if (state == EXT_MAPPED)
+		c->ports[(owner - 1) * NAT_PROTOCOLS + protocol - 1u]++;
+	return true;
+}
+
+static bool check_block(struct count *c, uint32_t a, uint32_t i, struct tally *sum)
+{
+	const struct nat *n = c->n;
+	uint32_t size = UINT32_C(1) << n->addresses[a].shift, block = a * n->blocks_per_address + i;
+	const struct block *b = &n->blocks[block];
+	bool whole = i * size >= n->addresses[a].port_first &&
+		     (i + 1) * size - 1 <= n->addresses[a].port_last;
+	bool is_free = n->free_blocks[(size_t)a * n->block_words + i / 64] >> i % 64 & 1;
+	struct tally t = {0};
+
+	for (uint8_t protocol = NAT_UDP; protocol <= NAT_ICMP; protocol++) {
+		for (uint32_t p = i * size; p < (i + 1) * size; p++) {
+			if (!check_port(c, protocol, ext_of(a, (uint16_t)p), &t))
+				return false;
+		}
+	}
+	AGREE(c, is_free == (whole && b->subscriber == 0), "block %u", block);
+	AGREE(c, b->subscriber == 0 || b->used > 0, "block %u is held for nothing", block);
+	AGREE(c, b->used == t.mapped + t.resting, "block %u says %u", block, b->used);
+	AGREE(c, b->live == t.mapped, "block %u says %u", block, b->live);
+	if (b->subscriber != 0)
+		c->blocks[b->subscriber - 1]++;
+	sum->mapped += t.mapped;
+	sum->resting += t.resting;
+	sum->statics += t.statics;
+	return true;
+}
+
+static bool check_address(struct count *c, uint32_t a)
+{
+	const struct nat *n = c->n;
+	const struct address *ad = &n->addresses[a];
+	uint32_t n_free = 0;
+	struct tally sum = {0};
+
+	for (uint32_t w = 0; w < n->block_words; w++)
+		n_free += (uint32_t)__builtin_popcountll(
+			n->free_blocks[(size_t)a * n->block_words + w]);
+	for (uint32_t i = 0; i < 65536u >> ad->shift; i++) {
+		if (!check_block(c, a, i, &sum))
+			return false;
+	}
+	AGREE(c, ad->n_free == n_free, "address %u says %u", a, ad->n_free);
+	AGREE(c, ad->n_ports == sum.mapped + sum.resting + sum.statics, "address %u says %u", a,
+		ad->n_ports);
+	AGREE(c, ad->listed == (ad->state == ADDRESS_LIVE && n_free > 0), "address %u", a);
+	AGREE(c, address_find(n, ad->ip) == a, "address %u", a);
+	c->resting += sum.resting;
+	return true;
+}
+
+static bool check_addresses(struct count *c)
+{
+	const struct nat *n = c->n;
+	uint32_t known = 0, draining = 0, listed = 0, in_lists = 0;
+
+	for (uint32_t a = 0; a < n->n_addresses; a++) {
+		if (n->addresses[a].state == ADDRESS_NONE)
+			continue;
+		if (!check_address(c, a))
+			return false;
+		known++;
+		draining += n->addresses[a].state == ADDRESS_DRAINING;
+		listed += n->addresses[a].listed;
+	}
+	for (unsigned g = 0; g < NAT_MAX_GROUPS; g++) {
+		uint32_t i = n->group_list[g];
+		for (; i != 0 && in_lists <= listed; in_lists++) {
+			AGREE(c, n->addresses[n->addresses[i - 1].next - 1].prev == i, "group %u",
+				g);
+			AGREE(c, n->addresses[i - 1].group == g, "group %u", g);
+			i = n->addresses[i - 1].next;
+			if (i == n->group_list[g])
+				i = 0;
+		}
+	}
+	AGREE(c, listed == in_lists, "%u and %u", listed, in_lists);
+	AGREE(c, n->n_draining == draining, "%u and %u", n->n_draining, draining);
+	AGREE(c, n->counters.addresses == known, "%u", known);
+	AGREE(c, n->counters.resting == c->resting, "%u", c->resting);
+	return true;
+}
+
+// ---- leases and the wheel --------------------------------------------------------------------
+
+static bool check_lease(struct count *c, uint32_t i)
+{
+	const struct nat *n = c->n;
+	const struct lease *l = &n->leases[i];
+	const struct entry *e = entry_at(n, l->key.protocol, l->ext);
+	const struct chunk *chunk = &n->chunks[l->wheel >> 4];
+
+	c->leases[l->subscriber * 3 + l->state - LEASE_LIVE]++;
+	AGREE(c, e->host == l->key.host && e->port == l->key.port, "lease %u", i);
+	AGREE(c, (l->wheel == 0) == (l->state == LEASE_STATIC), "lease %u", i);
+	if (l->wheel != 0) {
+		AGREE(c, (l->wheel & 15) < chunk->n, "lease %u", i);
+		AGREE(c, chunk->lease[l->wheel & 15] == i, "lease %u", i);
+		c->on_wheel++;
+	}
+	if (l->state == LEASE_RESTING) {
+		AGREE(c, (e->bits & EXT_STATE) == EXT_RESTING, "lease %u", i);
+		return true;
+	}
+	AGREE(c, slot_at(n, l->slot)->ext == l->ext, "lease %u", i);
+	AGREE(c, slot_at(n, l->slot)->bits & SLOT_LEASE, "lease %u", i);
+	return true;
+}
+
+static bool check_leases(struct count *c)
+{
+	const struct nat *n = c->n;
+	uint32_t used = 0, statics = 0, on_wheel = 0, chunks = 0;
+
+	for (uint32_t i = 0; i < n->lease_high; i++) {
+		if (n->leases[i].state == LEASE_FREE)
+			continue;
+		used++;
+		statics += n->leases[i].state == LEASE_STATIC;
+		if (!check_lease(c, i))
+			return false;
+	}
+	for (uint32_t s = 0; s < WHEEL_SLOTS; s++) {
+		for (uint32_t k = n->wheel[s]; k != 0; k = n->chunks[k].next) {
+			AGREE(c, n->chunks[k].slot == s, "chunk %u", k);
+			AGREE(c,
+				k == n->wheel[s] ? n->chunks[k].n > 0
+						 : n->chunks[k].n == CHUNK_ITEMS,
+				"chunk %u", k);
+			on_wheel += n->chunks[k].n;
+			chunks++;
+		}
+	}
+	for (uint32_t k = n->chunk_free; k != 0; k = n->chunks[k].next)
+		chunks++;
+	AGREE(c, chunks + 1 == n->chunk_high && n->chunk_high <= n->n_chunks, "%u chunks", chunks);
+	AGREE(c, on_wheel == c->on_wheel, "%u and %u", on_wheel, c->on_wheel);
+	AGREE(c, n->counters.leases == used, "%u", used);
+	AGREE(c, n->n_statics == statics, "%u", statics);
+	return true;
+}
+
+// ---- subscribers -----------------------------------------------------------------------------
+
+static bool check_subscriber(struct count *c, uint32_t i)
+{
+	const struct nat *n = c->n;
+	const struct subscriber *s = &n->subscribers[i];
+	uint32_t in_list = 0, before = 0;
+	bool active = s->active == 0, paired = s->blocks == 0 || s->n_statics > 0;
+
+	for (uint32_t b = s->blocks; b != 0 && in_list <= c->blocks[i]; in_list++) {
+		AGREE(c, n->blocks[b - 1].subscriber == i + 1, "subscriber %u", i);
+		AGREE(c, n->blocks[b - 1].prev == before, "subscriber %u", i);
+		active |= s->active == b;
+		paired |= (b - 1) / n->blocks_per_address == s->address;
+		before = b;
+		b = n->blocks[b - 1].next;
+	}
+	AGREE(c, in_list == c->blocks[i] && s->n_blocks == in_list, "subscriber %u", i);
+	AGREE(c, active && paired, "subscriber %u", i);
+	AGREE(c, subscriber_find(n, s->realm, s->host) == i, "subscriber %u", i);
+	AGREE(c, s->n_leases == c->leases[i * 3], "subscriber %u says %u", i, s->n_leases);
+	AGREE(c, s->n_resting == c->leases[i * 3 + 1], "subscriber %u says %u", i, s->n_resting);
+	AGREE(c, s->n_statics == c->leases[i * 3 + 2], "subscriber %u says %u", i, s->n_statics);
+	AGREE(c, s->n_blocks + s->n_statics > 0 || s->epoch_base_s != 0,
+		"subscriber %u is kept for nothing", i);
+	for (unsigned p = 0; p < NAT_PROTOCOLS; p++)
+		AGREE(c, s->n_ports[p] == c->ports[i * NAT_PROTOCOLS + p],
+			"subscriber %u protocol %u says %u, not %u", i, p, s->n_ports[p],
+			c->ports[i * NAT_PROTOCOLS + p]);
+	return true;
+}
+
+static bool check_subscribers(struct count *c)
+{
+	const struct nat *n = c->n;
+	uint32_t used = 0, blocks = 0;
+
+	for (uint32_t i = 0; i < n->subscriber_high; i++) {
+		if (!n->subscribers[i].used)
+			continue;
+		used++;
+		blocks += c->blocks[i];
+		if (!check_subscriber(c, i))
+			return false;
+	}
+	AGREE(c, n->counters.subscribers == used, "%u", used);
+	AGREE(c, n->counters.subscribers_created - n->counters.subscribers_removed == used, "%u",
+		used);
+	AGREE(c, n->counters.blocks == blocks, "%u", blocks);
+	AGREE(c, n->counters.blocks_taken - n->counters.blocks_returned == blocks, "%u", blocks);
+	AGREE(c, n->counters.mappings == c->mappings, "%u", c->mappings);
+	AGREE(c, n->counters.mappings <= n->limits.mappings, "%u", c->mappings);
+	return true;
+}
+
+bool recount(const struct nat *n, char text[RECOUNT_TEXT])
+{
+	size_t subscribers = n->limits.subscribers;
+	uint32_t *numbers = calloc(subscribers * (NAT_PROTOCOLS + 4) + 1, sizeof *numbers);
+	struct count c = {.n = n,
+		.text = text,
+		.ports = numbers,
+		.leases = numbers + subscribers * NAT_PROTOCOLS,
+		.blocks = numbers + subscribers * (NAT_PROTOCOLS + 3)};
+	bool good;
+
+	text[0] = 0;
+	good = check_slots(&c) && check_addresses(&c) && check_leases(&c) && check_subscribers(&c);
+	free(numbers);
+	return good;
+}
