@@ -61,7 +61,6 @@
 	X(PCP_CHECKSUM, "pcp-bad-checksum", "PCP datagram with a wrong UDP checksum.")             \
 	X(PCP_SHORT, "pcp-short", "PCP datagram of fewer octets than its version needs.")          \
 	X(PCP_RESPONSE, "pcp-response", "PCP response sent to the server (R bit set).")            \
-	X(PCP_RATE, "pcp-rate-limit", "Subscriber's PCP request rate limit.")                      \
 	X(PCP_INTERFACE, "pcp-interface", "PCP request from where no subscriber can be.")
 
 enum drop {

@@ -4,6 +4,16 @@
 
 #include "world.h"
 
+// On to the shard of the subscriber whose external endpoint the quote names, as if from outside.
+static enum verdict error_to_hairpin(struct burst *b, struct pkt *p)
+{
+	p->stage = PKT_HAIRPINNED;
+	p->owner = shard_owner(b->c, p, b->s->id);
+	return p->owner == b->s->id ? error_from_outside(b, p) : VERDICT_HANDOFF;
+}
+
+// The source of a hairpinned packet reads as external already: what is told to it comes in like an
+// error from outside (RFC 5508 REQ-7).
 enum verdict refuse(
 	struct burst *b, struct pkt *p, enum drop why, uint8_t type, uint8_t code, uint16_t mtu)
 {
@@ -11,16 +21,18 @@ enum verdict refuse(
 	uint32_t rate = b->c->icmp_error_rate;
 
 	drop(b->s, p, why);
-	if (in->n_addresses == 0 || !xlat_may_answer(p, false))
+	if (rate == 0 || in->n_addresses == 0 || !xlat_may_answer(p, false))
 		return VERDICT_DROP;
 	if (!bucket_take(&b->s->icmp_errors, b->now, rate, rate)) {
 		b->s->counters.drops[DROP_ICMP_RATE]++;
 		return VERDICT_DROP;
 	}
-	if (!xlat_make_error(p, in->addresses[0].ip, type, code, mtu) || !route(b->c, in->realm, p))
+	if (!xlat_make_error(p, in->addresses[0].ip, type, code, mtu))
+		return VERDICT_DROP;
+	if (p->stage != PKT_HAIRPINNED && !route(b->c, in->realm, p))
 		return VERDICT_DROP;
 	b->s->counters.icmp_errors_sent++;
-	return VERDICT_REPLY;
+	return p->stage == PKT_HAIRPINNED ? error_to_hairpin(b, p) : VERDICT_REPLY;
 }
 
 // An inside host complains about a packet it got: the embedded destination is our subscriber.
@@ -32,15 +44,15 @@ enum verdict error_from_inside(struct burst *b, struct pkt *p, bool to_pool)
 
 	if (!nat_peek_out(b->s->nat, &key, &to))
 		return drop(b->s, p, DROP_ICMP_NO_MAPPING);
+	if (!to_pool && conf_group_of(b->c, key.realm, p->dst) != PREFIX_NONE)
+		return drop(b->s, p, DROP_INSIDE_TO_INSIDE);
 	if (!to_pool && !route(b->c, 0, p))
 		return drop(b->s, p, DROP_NO_ROUTE);
 	xlat_error_from_inside(p, to);
 	b->s->counters.icmp_errors_translated++;
 	if (!to_pool)
 		return VERDICT_PASS;
-	p->stage = PKT_HAIRPINNED; // RFC 5508 REQ-7: about a hairpinned packet
-	p->owner = shard_owner(b->c, p, b->s->id);
-	return p->owner == b->s->id ? error_from_outside(b, p) : VERDICT_HANDOFF;
+	return error_to_hairpin(b, p); // RFC 5508 REQ-7: about a hairpinned packet
 }
 
 // Somebody outside complains about a packet of ours: the embedded source is our external endpoint.
@@ -68,19 +80,18 @@ static bool untranslate(struct burst *b, struct pkt *p)
 	struct nat_key inside = {p->dst, p->dport, out_realm, p->kind};
 	struct recipe external;
 
-	if (p->kind < PKT_UDP || p->kind > PKT_ECHO)
+	if (p->kind < PKT_UDP || p->kind > PKT_ECHO || p->stage == PKT_HAIRPINNED)
 		return false;
 	p->stage = PKT_HAIRPINNED; // the TTL was lowered once already
-	if (out_realm != 0) {
-		if (!nat_peek_out(b->s->nat, &inside, &external))
-			return false;
+	bool known = out_realm != 0 ? nat_peek_out(b->s->nat, &inside, &external)
+				    : nat_peek_in(b->s->nat, p->kind,
+					      (struct recipe){p->src, p->sport}, &inside);
+	if (known && out_realm != 0)
 		xlat_destination(p, external);
-		return true;
-	}
-	if (!nat_peek_in(b->s->nat, p->kind, (struct recipe){p->src, p->sport}, &inside))
-		return false;
-	xlat_source(p, (struct recipe){inside.host, inside.port});
-	return true;
+	else if (known)
+		xlat_source(p, (struct recipe){inside.host, inside.port});
+	p->stage = PKT_FRESH;
+	return known;
 }
 
 enum verdict shard_too_big(

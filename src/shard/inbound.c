@@ -14,6 +14,8 @@ enum verdict inbound_sort(struct burst *b, unsigned i)
 	b->s->counters.outside_packets++;
 	if (local == NULL)
 		return drop(b->s, p, DROP_NOT_POOL_ADDRESS);
+	if (p->stage == PKT_FRESH && conf_find_local(b->c, 0, p->src) != NULL)
+		return drop(b->s, p, DROP_SPOOFED);
 	if (local->kind != CONF_LOCAL_POOL)
 		return local_packet(b, p, local);
 	if (p->kind == PKT_FRAGMENT)

@@ -24,6 +24,8 @@ enum verdict local_packet(struct burst *b, struct pkt *p, const struct conf_loca
 
 	if (p->stage == PKT_HAIRPINNED)
 		return drop(b->s, p, DROP_HAIRPIN_LOOP);
+	if (conf_find_local(b->c, realm_of(b->c, p), p->src) != NULL)
+		return drop(b->s, p, DROP_SPOOFED);
 	switch (p->kind) {
 	case PKT_ECHO:
 		return echo(b, p);

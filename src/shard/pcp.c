@@ -11,6 +11,8 @@ uint32_t pcp_group(const struct conf *c, const struct pkt *p, const struct conf_
 	if (iface_of(c, p)->side != CONF_INSIDE)
 		return PREFIX_NONE;
 	if (local->kind == CONF_LOCAL_INTERFACE) {
+		if (local->realm != iface_of(c, p)->realm) // an outside one, though ours
+			return PREFIX_NONE;
 		group = conf_group_of(c, iface_of(c, p)->realm, p->src);
 		if (group == PREFIX_NONE || !c->groups[group].listen_gateway)
 			return PREFIX_NONE;

@@ -2,6 +2,11 @@
 // A new configuration is taken over bit by bit between bursts: addresses leave and arrive, static
 // mappings change, subscribers whose group changed are cleared. Packets already follow the new
 // snapshot meanwhile.
+//
+// What cannot be had at once, because an address still drains or a port rests, holds nobody up: the
+// generation is reported, and the rest is tried again each second.
+#include <errno.h>
+
 #include <postern/shard.h>
 
 #include "world.h"
@@ -13,43 +18,134 @@ enum {
 	CLEAR_PORTS = 2048
 };
 
-static const struct conf_local *pool_address(const struct conf *c, ip4 ip)
-{
-	const struct conf_local *local = conf_find_local(c, 0, ip);
+// ---- static mappings of the snapshot ---------------------------------------------------------
 
-	return local != NULL && local->kind == CONF_LOCAL_POOL ? local : NULL;
+static int compare_static(const struct conf_static *k, struct recipe external, uint8_t protocol)
+{
+	if (k->external.addr != external.addr)
+		return k->external.addr < external.addr ? -1 : 1;
+	if (k->external.port != external.port)
+		return k->external.port < external.port ? -1 : 1;
+	return (k->key.protocol > protocol) - (k->key.protocol < protocol);
+}
+
+// The first that is not before this external endpoint.
+static uint32_t static_place(const struct conf *c, struct recipe external, uint8_t protocol)
+{
+	uint32_t low = 0, high = c->n_statics;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (compare_static(&c->statics[middle], external, protocol) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 static bool has_static(const struct shard *s, const struct conf *c, ip4 ip)
 {
-	for (uint32_t i = 0; i < c->n_statics; i++) {
-		if (c->statics[i].external.addr == ip && c->statics[i].owner == s->id)
+	uint32_t i = static_place(c, (struct recipe){ip, 0}, 0);
+
+	for (; i < c->n_statics && c->statics[i].external.addr == ip; i++) {
+		if (c->statics[i].owner == s->id)
 			return true;
 	}
 	return false;
 }
 
-static bool keeps_address(const struct shard *s, const struct conf *c, ip4 ip)
+// A static mapping is held by its subscriber's shard. The shard that was dealt the external port
+// holds it as well, if only to give that port to nobody else: no packet for it comes there.
+static bool holds_static(const struct shard *s, const struct conf *c, const struct conf_static *k)
 {
-	const struct conf_local *local = pool_address(c, ip);
+	const struct conf_group *g = &c->groups[k->group];
+
+	if (k->owner == s->id)
+		return true;
+	return k->addressee == s->id && k->external.port >= g->port_first &&
+	       k->external.port <= g->port_last;
+}
+
+// ---- addresses -------------------------------------------------------------------------------
+
+// What this shard is to hold of an external address: its share of the ports, or none of them where
+// only static mappings of its subscribers are there. False: nothing at all.
+static bool wanted_share(
+	const struct shard *s, const struct conf *c, uint32_t external, struct nat_address *share)
+{
+	const struct conf_external *e = &c->external[external];
+
+	if (conf_external_share(c, external, s->id, share))
+		return true;
+	if (!e->crossing || !has_static(s, c, e->ip))
+		return false;
+	*share = (struct nat_address){.ip = e->ip,
+		.group = e->group,
+		.port_first = 1, // first > last: no dynamic ports here
+		.port_last = 0,
+		.port_set_size = c->groups[e->group].nat.port_set_size};
+	return true;
+}
+
+static bool stays(const struct shard *s, const struct conf *c, const struct nat_address *held)
+{
+	const struct conf_local *local = conf_find_local(c, 0, held->ip);
 	struct nat_address share;
 
-	if (local == NULL)
+	if (local == NULL || local->kind != CONF_LOCAL_POOL ||
+		!wanted_share(s, c, local->index, &share))
 		return false;
-	return conf_external_share(c, local->index, s->id, &share) || has_static(s, c, ip);
+	return share.group == held->group && share.port_first == held->port_first &&
+	       share.port_last == held->port_last && share.port_set_size == held->port_set_size;
+}
+
+// Where an address stands in the ascending list of those held, or would stand.
+static uint32_t held_place(const struct shard *s, ip4 ip)
+{
+	uint32_t low = 0, high = s->n_held;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (s->held[middle].ip < ip)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 static bool drop_addresses(struct shard *s, const struct conf *c)
 {
 	struct reconcile *r = &s->reconcile;
 
-	if (r->cursor == 0)
-		r->n_known = nat_address_list(s->nat, s->known, s->max_addresses);
-	for (unsigned i = 0; i < ADDRESSES_A_STEP && r->cursor < r->n_known; i++, r->cursor++) {
-		if (!keeps_address(s, c, s->known[r->cursor]))
-			nat_address_remove(s->nat, s->known[r->cursor]);
+	for (unsigned i = 0; i < ADDRESSES_A_STEP && r->cursor < s->n_held; i++) {
+		struct nat_address *held = &s->held[r->cursor];
+
+		if (stays(s, c, held)) {
+			r->cursor++;
+			continue;
+		}
+		nat_address_remove(s->nat, held->ip);
+		memmove(held, held + 1, (--s->n_held - r->cursor) * sizeof *held);
 	}
-	return r->cursor >= r->n_known;
+	return r->cursor >= s->n_held;
+}
+
+// An address that was held otherwise until now drains first, and while others drain there may be
+// no place.
+static void hold_address(struct shard *s, const struct nat_address *share)
+{
+	uint32_t i = held_place(s, share->ip);
+
+	if (i < s->n_held && s->held[i].ip == share->ip)
+		return;
+	if (nat_address_add(s->nat, share) != 0) {
+		s->reconcile.waiting = true;
+		return;
+	}
+	memmove(&s->held[i + 1], &s->held[i], (s->n_held++ - i) * sizeof s->held[0]);
+	s->held[i] = *share;
 }
 
 static bool add_addresses(struct shard *s, const struct conf *c)
@@ -58,46 +154,58 @@ static bool add_addresses(struct shard *s, const struct conf *c)
 	struct nat_address share;
 
 	for (unsigned i = 0; i < ADDRESSES_A_STEP && r->cursor < c->n_external; i++, r->cursor++) {
-		// Known ones answer -EEXIST; config check made sure that there is room.
-		if (conf_external_share(c, r->cursor, s->id, &share) &&
-			nat_address_add(s->nat, &share) != 0)
-			continue;
+		if (wanted_share(s, c, r->cursor, &share))
+			hold_address(s, &share);
 	}
 	return r->cursor >= c->n_external;
 }
 
+// ---- static mappings of the shard ------------------------------------------------------------
+
+struct keeper {
+	const struct shard *s;
+	const struct conf *c;
+};
+
 static bool keep_static(void *ctx, const struct nat_key *key, struct recipe external)
 {
-	const struct conf *c = ctx;
+	const struct keeper *keeper = ctx;
+	const struct conf *c = keeper->c;
+	uint32_t i = static_place(c, external, key->protocol);
+	const struct conf_static *k = &c->statics[i];
 
-	for (uint32_t i = 0; i < c->n_statics; i++) {
-		const struct conf_static *k = &c->statics[i];
-		if (memcmp(&k->key, key, sizeof *key) == 0 && k->external.addr == external.addr &&
-			k->external.port == external.port)
-			return true;
-	}
-	return false;
+	return i < c->n_statics && compare_static(k, external, key->protocol) == 0 &&
+	       memcmp(&k->key, key, sizeof *key) == 0 && holds_static(keeper->s, c, k);
+}
+
+// A walk that an older snapshot began goes on where it stood, so another whole one follows.
+static bool prune_statics(struct shard *s, const struct conf *c, uint32_t now_s)
+{
+	struct keeper keeper = {s, c};
+	bool again = s->reconcile.prune_again;
+
+	if (!nat_static_prune(s->nat, STATICS_A_STEP * 8, now_s, keep_static, &keeper))
+		return false;
+	s->reconcile.prune_again = false;
+	return !again;
 }
 
 static void add_static(struct shard *s, const struct conf *c, uint32_t i, uint32_t now_s)
 {
 	const struct conf_static *k = &c->statics[i];
 
-	if (k->owner != s->id)
+	if (!holds_static(s, c, k))
 		return;
-	if (!nat_address_known(s->nat, k->external.addr)) {
-		struct nat_address guest = {.ip = k->external.addr,
-			.group = k->group,
-			.port_first = 1, // first > last: no dynamic ports here
-			.port_last = 0,
-			.port_set_size = c->groups[k->group].nat.port_set_size};
-		if (nat_address_add(s->nat, &guest) != 0) {
-			s->counters.statics_failed++;
-			return;
-		}
+	switch (nat_static_add(s->nat, &k->key, k->external, now_s)) {
+	case 0:
+		return;
+	case -EAGAIN: // its port rests
+	case -ENOENT: // its address still drains
+		s->reconcile.waiting = true;
+		return;
+	default:
+		s->counters.statics_failed += !s->reconcile.is_retry;
 	}
-	if (nat_static_add(s->nat, &k->key, k->external, now_s) != 0)
-		s->counters.statics_failed++;
 }
 
 static bool add_statics(struct shard *s, const struct conf *c, uint32_t now_s)
@@ -108,6 +216,8 @@ static bool add_statics(struct shard *s, const struct conf *c, uint32_t now_s)
 		add_static(s, c, r->cursor, now_s);
 	return r->cursor >= c->n_statics;
 }
+
+// ---- subscribers -----------------------------------------------------------------------------
 
 struct regroup { // the first subscriber found in a group that is no longer his
 	const struct conf *c;
@@ -142,6 +252,8 @@ static bool clear_moved_subscribers(struct shard *s, const struct conf *c, uint3
 	return false;
 }
 
+// ---- the order -------------------------------------------------------------------------------
+
 static bool run_phase(struct shard *s, const struct conf *c, uint32_t now_s)
 {
 	switch ((enum reconcile_phase)s->reconcile.phase) {
@@ -151,35 +263,63 @@ static bool run_phase(struct shard *s, const struct conf *c, uint32_t now_s)
 	case RECONCILE_DROP_ADDRESSES:
 		return drop_addresses(s, c);
 	case RECONCILE_PRUNE_STATICS:
-		return nat_static_prune(
-			s->nat, STATICS_A_STEP * 8, now_s, keep_static, (void *)(uintptr_t)c);
+		return prune_statics(s, c, now_s);
 	case RECONCILE_ADD_ADDRESSES:
 		return add_addresses(s, c);
 	case RECONCILE_ADD_STATICS:
 		return add_statics(s, c, now_s);
 	case RECONCILE_SUBSCRIBERS:
-		return clear_moved_subscribers(s, c, now_s);
+		return s->reconcile.is_retry || clear_moved_subscribers(s, c, now_s);
 	case RECONCILE_DONE:
 		break;
 	}
 	return true;
 }
 
+static void start(struct reconcile *r, uint64_t generation)
+{
+	bool prune_again = r->prune_again || r->phase == RECONCILE_PRUNE_STATICS;
+
+	*r = (struct reconcile){.generation = generation, .prune_again = prune_again};
+}
+
+// True when something still waits and this second has not seen it tried.
+static bool start_retry(struct reconcile *r, uint32_t now_s)
+{
+	if (!r->waiting || r->tried_s == now_s)
+		return false;
+	r->waiting = false;
+	r->is_retry = true;
+	r->phase = RECONCILE_ADD_ADDRESSES;
+	r->cursor = 0;
+	return true;
+}
+
+static void finish(struct shard *s, uint32_t now_s)
+{
+	struct reconcile *r = &s->reconcile;
+
+	r->tried_s = now_s;
+	if (s->generation == r->generation)
+		return;
+	s->counters.reconciled++;
+	__atomic_store_n(&s->generation, r->generation, __ATOMIC_RELEASE);
+}
+
 bool reconcile_step(struct shard *s, const struct conf *c, uint32_t now_s)
 {
 	struct reconcile *r = &s->reconcile;
 
-	if (c->generation == s->generation)
-		return false;
 	if (c->generation != r->generation)
-		*r = (struct reconcile){.generation = c->generation};
+		start(r, c->generation);
+	else if (r->phase == RECONCILE_DONE && !start_retry(r, now_s))
+		return false;
 	if (run_phase(s, c, now_s)) {
 		r->phase++;
 		r->cursor = 0;
 	}
 	if (r->phase != RECONCILE_DONE)
 		return true;
-	s->counters.reconciled++;
-	__atomic_store_n(&s->generation, c->generation, __ATOMIC_RELEASE);
+	finish(s, now_s);
 	return false;
 }

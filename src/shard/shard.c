@@ -19,7 +19,7 @@ size_t shard_size(const struct shard_setup *setup)
 	return rounded(sizeof(struct shard)) + nat_size(&setup->limits) +
 	       rounded(ring_size(sizeof(struct shard_wish), WISHES)) +
 	       rounded(ring_size(sizeof(struct shard_answer), ANSWERS)) +
-	       rounded(setup->limits.addresses * sizeof(ip4));
+	       rounded(setup->limits.addresses * sizeof(struct nat_address));
 }
 
 struct shard *shard_init(void *mem, const struct shard_setup *setup, ns now)
@@ -34,8 +34,7 @@ struct shard *shard_init(void *mem, const struct shard_setup *setup, ns now)
 	at += rounded(ring_size(sizeof(struct shard_wish), WISHES));
 	s->answers = ring_init(at, sizeof(struct shard_answer), ANSWERS);
 	at += rounded(ring_size(sizeof(struct shard_answer), ANSWERS));
-	s->known = (void *)at;
-	s->max_addresses = setup->limits.addresses;
+	s->held = (void *)at;
 	s->id = setup->id;
 	s->n_shards = setup->n_shards;
 	s->epochs = setup->epochs;

@@ -26,7 +26,10 @@ struct reconcile {
 	uint64_t generation; // the one being taken over
 	uint8_t phase;       // enum reconcile_phase
 	uint32_t cursor;
-	uint32_t n_known; // addresses listed in shard.known
+	bool prune_again; // the walk over static mappings began under an older snapshot
+	bool waiting;     // an address drains or a port rests: try once more each second
+	bool is_retry;    // this is such a try
+	uint32_t tried_s;
 };
 
 struct shard {
@@ -39,8 +42,8 @@ struct shard {
 
 	uint64_t generation; // fully taken over; read by control
 	struct reconcile reconcile;
-	ip4 *known; // room for limits.addresses
-	uint32_t max_addresses;
+	struct nat_address *held; // external addresses, ascending; room for limits.addresses
+	uint32_t n_held;
 
 	struct ring *wishes, *answers;
 	bool busy; // `wish` is being answered

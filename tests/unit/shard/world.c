@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	SEED = 4787,
+	STEPS_MOST = 1000000, // until everybody must have settled
+	HANDOFFS_MOST = 2     // a hairpin, and an error about it
+};
+
+void world_die(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	abort();
+}
+
+static void *zeroed(size_t size)
+{
+	size_t whole = (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+	void *mem = aligned_alloc(CACHE_LINE, whole);
+
+	if (mem == NULL)
+		world_die("no memory");
+	return memset(mem, 0, whole);
+}
+
+// ---- what leaves -----------------------------------------------------------------------------
+
+static uint16_t get16(const uint8_t *at)
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+static uint32_t pseudo_sum(const uint8_t *ip, size_t l4_len)
+{
+	uint8_t pseudo[12] = {0};
+
+	memcpy(pseudo, ip + 12, 8);
+	pseudo[9] = ip[9];
+	pseudo[10] = (uint8_t)(l4_len >> 8);
+	pseudo[11] = (uint8_t)l4_len;
+	return (uint16_t)~make_sum(0, pseudo, sizeof pseudo);
+}
+
+static bool quote_is_right(const uint8_t *icmp, size_t len)
+{
+	const uint8_t *quote = icmp + 8;
+
+	if (icmp[0] == ICMP_ECHO || icmp[0] == ICMP_ECHO_REPLY)
+		return true;
+	return len >= 8 + 28 && make_sum(0, quote, (quote[0] & 15u) * 4) == 0;
+}
+
+bool world_sums_are_right(const uint8_t *packet, size_t len)
+{
+	size_t header = (packet[0] & 15u) * 4, l4_len = len - header;
+	const uint8_t *l4 = packet + header;
+
+	if (make_sum(0, packet, header) != 0 || get16(packet + 2) != len)
+		return false;
+	switch (packet[9]) {
+	case IP_UDP:
+		return get16(l4 + 6) == 0 || make_sum(pseudo_sum(packet, l4_len), l4, l4_len) == 0;
+	case IP_TCP:
+		return make_sum(pseudo_sum(packet, l4_len), l4, l4_len) == 0;
+	case IP_ICMP:
+		return make_sum(0, l4, l4_len) == 0 && quote_is_right(l4, l4_len);
+	default:
+		return true;
+	}
+}
+
+// What *p says is what its octets say.
+static bool is_in_step(const struct pkt *p)
+{
+	struct pkt again;
+
+	if (p->dst >> 28 == 14) // ours alone may go to a group; the parse takes no such packet
+		return true;
+	if (make_parse(&again, p->l3, p->len) != DROP_NONE)
+		return false;
+	return p->src == again.src && p->dst == again.dst && p->len == again.len &&
+	       p->sport == again.sport && p->dport == again.dport && p->kind == again.kind;
+}
+
+static void look_at_leaving(const struct world *w, struct frame *f)
+{
+	const struct pkt *p = &f->p;
+
+	if (p->next_hop >= w->conf->n_next_hops)
+		world_die(
+			"a packet leaves by next hop %u of %u", p->next_hop, w->conf->n_next_hops);
+	f->out = w->conf->next_hops[p->next_hop].iface;
+	if (p->via == 0)
+		world_die("a packet leaves to nobody");
+	if (!world_sums_are_right(p->l3, p->len))
+		world_die("a packet leaves with a wrong checksum");
+	if (!is_in_step(p))
+		world_die("a packet leaves whose octets say something else");
+	if (p->len > w->conf->interfaces[f->out].mtu)
+		world_die("a packet leaves that does not fit its link");
+}
+
+static struct pkt *sink_alloc(void *ctx)
+{
+	struct world *w = ctx;
+
+	if (w->no_buffers) {
+		w->denied++;
+		return NULL;
+	}
+	w->spare.p = (struct pkt){.buf = &w->spare, .l3 = w->spare.bytes, .room = WORLD_ROOM};
+	return &w->spare.p;
+}
+
+static void sink_send(void *ctx, struct pkt *p)
+{
+	struct world *w = ctx;
+	struct frame *f = &w->sent[w->n_sent % WORLD_SENT];
+
+	if (p != &w->spare.p)
+		world_die("a shard sends what is not its own");
+	look_at_leaving(w, &w->spare);
+	*f = w->spare;
+	f->p.l3 = f->bytes;
+	w->n_sent++;
+}
+
+// ---- the snapshot ----------------------------------------------------------------------------
+
+static struct conf *load(const char *yaml, const struct conf *previous)
+{
+	struct conf_complaints all = {.file = "test.yaml"};
+	struct conf *c;
+	char line[600];
+
+	if (conf_load_text("test.yaml", yaml, strlen(yaml), previous, &c, &all) == 0) {
+		conf_complaints_destroy(&all);
+		c->generation = previous ? previous->generation + 1 : 1;
+		return c;
+	}
+	for (uint32_t i = 0; i < all.n; i++) {
+		conf_complaint_format(&all, i, line, sizeof line);
+		fprintf(stderr, "%s\n", line);
+	}
+	world_die("the configuration is refused");
+}
+
+bool world_try_publish(struct world *w, const char *yaml)
+{
+	struct conf_complaints all = {.file = "test.yaml"};
+	struct conf *old = w->conf, *new = load(yaml, old);
+	bool live = conf_restart_leaves(old, new, &all) == 0;
+
+	conf_complaints_destroy(&all);
+	w->conf = live ? new : old;
+	conf_destroy(live ? old : new); // a shard keeps nothing of it between two calls
+	return live;
+}
+
+void world_publish(struct world *w, const char *yaml)
+{
+	if (!world_try_publish(w, yaml))
+		world_die("this configuration asks for a restart");
+}
+
+// ---- life ------------------------------------------------------------------------------------
+
+static void open_shard(struct world *w, uint16_t k)
+{
+	struct shard_setup setup = {.id = k,
+		.n_shards = w->n,
+		.limits = conf_shard_limits(w->conf),
+		.epochs = w->epochs};
+
+	rng_init_u64(&setup.seed, SEED + k);
+	w->mem[k] = zeroed(shard_size(&setup));
+	w->shard[k] = shard_init(w->mem[k], &setup, w->now);
+	w->queue[k].frames = zeroed(WORLD_QUEUE * sizeof(struct frame));
+}
+
+void world_open(struct world *w, const char *yaml)
+{
+	*w = (struct world){.now = WORLD_START_S * NS_PER_S};
+	w->sink = (struct shard_sink){.ctx = w, .alloc = sink_alloc, .send = sink_send};
+	w->sent = zeroed(WORLD_SENT * sizeof *w->sent);
+	w->epochs = zeroed(sizeof *w->epochs);
+	w->conf = load(yaml, NULL);
+	w->n = w->conf->n_workers;
+	if (w->n > WORLD_SHARDS)
+		world_die("at most %u workers", WORLD_SHARDS);
+	for (uint32_t g = 0; g < NAT_MAX_GROUPS; g++)
+		w->epochs->base_ns[g] = w->now;
+	for (uint16_t k = 0; k < w->n; k++)
+		open_shard(w, k);
+	world_settle(w);
+}
+
+void world_close(struct world *w)
+{
+	world_account(w);
+	for (uint16_t k = 0; k < w->n; k++) {
+		free(w->mem[k]);
+		free(w->queue[k].frames);
+	}
+	conf_destroy(w->conf);
+	free(w->epochs);
+	free(w->sent);
+}
+
+void world_step(struct world *w)
+{
+	for (uint16_t k = 0; k < w->n; k++)
+		shard_step(w->shard[k], w->conf, w->now, &w->sink);
+}
+
+static void settle_one(struct world *w, uint16_t k)
+{
+	for (unsigned i = 0; i < STEPS_MOST; i++) {
+		if (!shard_step(w->shard[k], w->conf, w->now, &w->sink))
+			return;
+	}
+	world_die("shard %u never settles", k);
+}
+
+void world_settle(struct world *w)
+{
+	for (uint16_t k = 0; k < w->n; k++)
+		settle_one(w, k);
+}
+
+void world_reload(struct world *w, const char *yaml)
+{
+	world_publish(w, yaml);
+	world_settle(w);
+}
+
+void world_pass(struct world *w, uint32_t seconds)
+{
+	while (seconds-- > 0) {
+		w->now += NS_PER_S;
+		world_settle(w);
+	}
+}
+
+void world_set_epoch(struct world *w, uint32_t group, uint32_t age_s)
+{
+	w->epochs->base_ns[group] = w->now - age_s * NS_PER_S;
+}
+
+// ---- the switch ------------------------------------------------------------------------------
+
+static void end(struct world *w, struct frame *f)
+{
+	if (w->deliver != NULL)
+		w->deliver(w->ctx, f);
+}
+
+// A place at the end of a shard's queue.
+static struct frame *queue_place(struct world *w, uint16_t shard)
+{
+	struct world_queue *q = &w->queue[shard];
+
+	if (q->n == WORLD_QUEUE)
+		world_die("the queue of shard %u is full", shard);
+	return &q->frames[(q->first + q->n++) % WORLD_QUEUE];
+}
+
+static void copy_packet(struct frame *to, const struct pkt *p)
+{
+	to->p = *p;
+	to->p.buf = to;
+	to->p.l3 = to->bytes;
+	memcpy(to->bytes, p->l3, p->len);
+}
+
+void world_feed(struct world *w, uint16_t iface, const uint8_t *packet, size_t len, uint64_t tag)
+{
+	struct frame *f;
+	struct pkt p;
+	enum drop drop;
+
+	w->put++;
+	drop = make_parse(&p, (uint8_t *)(uintptr_t)packet, len);
+	if (drop != DROP_NONE) {
+		w->unparsed++;
+		end(w, &(struct frame){.verdict = VERDICT_DROP, .drop = drop, .tag = tag});
+		return;
+	}
+	p.iface = iface;
+	p.room = WORLD_ROOM;
+	f = queue_place(w, shard_owner(w->conf, &p, (uint16_t)(w->put % w->n)));
+	f->handoffs = 0;
+	f->tag = tag;
+	copy_packet(f, &p);
+}
+
+// As io does: the octets travel, with the interface and the stage; the rest is found anew.
+static void hand_over(struct world *w, const struct frame *from, const struct pkt *p)
+{
+	struct frame *f = queue_place(w, p->owner);
+	enum drop drop;
+
+	f->handoffs = from->handoffs + 1;
+	f->tag = from->tag;
+	memcpy(f->bytes, p->l3, p->len);
+	drop = make_parse(&f->p, f->bytes, p->len);
+	if (drop != DROP_NONE)
+		world_die("a packet handed over does not parse: %s", drop_name(drop));
+	if (!world_sums_are_right(f->bytes, p->len))
+		world_die("a packet is handed over with a wrong checksum");
+	f->p.buf = f;
+	f->p.iface = p->iface;
+	f->p.room = WORLD_ROOM;
+	f->p.stage = PKT_HAIRPINNED;
+	if (f->handoffs > HANDOFFS_MOST)
+		world_die("a packet changes hands again and again");
+	if (shard_owner(w->conf, &f->p, p->owner) != p->owner)
+		world_die("the steering knows another owner than the shard");
+}
+
+static void judge(struct world *w, uint16_t shard, struct frame *f, struct pkt *p, enum verdict v)
+{
+	w->verdicts[shard][v]++;
+	f->verdict = v;
+	f->shard = shard;
+	f->drop = v == VERDICT_DROP ? p->drop : DROP_NONE;
+	f->p = *p;
+	switch (v) {
+	case VERDICT_HANDOFF:
+		if (p->owner == shard || p->owner >= w->n)
+			world_die("shard %u hands over to %u", shard, p->owner);
+		hand_over(w, f, p);
+		return;
+	case VERDICT_PASS:
+	case VERDICT_REPLY:
+		look_at_leaving(w, f);
+		end(w, f);
+		return;
+	case VERDICT_DROP:
+		if (p->drop == DROP_NONE || p->drop >= DROP_COUNT)
+			world_die("a packet is dropped without a reason");
+		end(w, f);
+		return;
+	default:
+		world_die("nothing here punts or holds");
+	}
+}
+
+static void run_burst(struct world *w, uint16_t shard)
+{
+	struct world_queue *q = &w->queue[shard];
+	unsigned n = min_u32(q->n, SHARD_BURST);
+	struct pkt packets[SHARD_BURST];
+	enum verdict verdicts[SHARD_BURST];
+
+	for (unsigned i = 0; i < n; i++)
+		packets[i] = q->frames[(q->first + i) % WORLD_QUEUE].p;
+	w->given[shard] += n;
+	shard_run(w->shard[shard], w->conf, w->now, packets, verdicts, n, &w->sink);
+	for (unsigned i = 0; i < n; i++) {
+		struct frame *f = &q->frames[q->first];
+		judge(w, shard, f, &packets[i], verdicts[i]);
+		q->first = (q->first + 1) % WORLD_QUEUE;
+		q->n--;
+	}
+}
+
+void world_flush(struct world *w)
+{
+	bool more = true;
+
+	while (more) {
+		more = false;
+		for (uint16_t k = 0; k < w->n; k++) {
+			if (w->queue[k].n == 0)
+				continue;
+			run_burst(w, k);
+			more = true;
+		}
+	}
+}
+
+static void keep(void *ctx, struct frame *f)
+{
+	struct frame *out = ctx;
+
+	*out = *f;
+	if (f->verdict == VERDICT_DROP)
+		return;
+	out->p.buf = out;
+	memmove(out->bytes, f->p.l3, f->p.len);
+	out->p.l3 = out->bytes;
+}
+
+void world_put(
+	struct world *w, uint16_t iface, const uint8_t *packet, size_t len, struct frame *out)
+{
+	out->verdict = VERDICT_HOLD;
+	w->deliver = keep;
+	w->ctx = out;
+	world_feed(w, iface, packet, len, 0);
+	world_flush(w);
+	if (out->verdict == VERDICT_HOLD)
+		world_die("a packet is lost in the switch");
+}
+
+// ---- looking ---------------------------------------------------------------------------------
+
+// An error that its rate limit kept back is counted beside the drop it would have told of.
+static void account_shard(const struct world *w, uint16_t k)
+{
+	const struct shard_counters *c = shard_counters(w->shard[k]);
+	uint64_t verdicts = 0, drops = 0;
+
+	if (k == 0) // announces
+		drops -= w->denied;
+	for (unsigned v = 0; v <= VERDICT_HOLD; v++)
+		verdicts += w->verdicts[k][v];
+	for (unsigned d = 0; d < DROP_COUNT; d++)
+		drops += d == DROP_ICMP_RATE ? 0 : c->drops[d];
+	if (verdicts != w->given[k] || c->inside_packets + c->outside_packets != w->given[k])
+		world_die("shard %u lost count of its packets", k);
+	if (drops != w->verdicts[k][VERDICT_DROP] + c->icmp_errors_sent)
+		world_die("shard %u dropped %lu packets and told of %lu, but counts %lu", k,
+			(unsigned long)w->verdicts[k][VERDICT_DROP],
+			(unsigned long)c->icmp_errors_sent, (unsigned long)drops);
+}
+
+void world_account(const struct world *w)
+{
+	uint64_t given = 0, handed = 0;
+
+	for (uint16_t k = 0; k < w->n; k++) {
+		account_shard(w, k);
+		given += w->given[k];
+		handed += w->verdicts[k][VERDICT_HANDOFF];
+		if (w->queue[k].n != 0)
+			world_die("packets still wait for shard %u", k);
+	}
+	if (given != w->put - w->unparsed + handed)
+		world_die("the switch lost packets");
+}
+
+uint64_t world_drops(const struct world *w, enum drop why)
+{
+	uint64_t sum = 0;
+
+	for (uint16_t k = 0; k < w->n; k++)
+		sum += shard_counters(w->shard[k])->drops[why];
+	return sum;
+}
+
+static uint64_t count_at(const void *counters, size_t offset)
+{
+	uint64_t value;
+
+	memcpy(&value, (const uint8_t *)counters + offset, sizeof value);
+	return value;
+}
+
+uint64_t world_sum(const struct world *w, size_t counter)
+{
+	uint64_t sum = 0;
+
+	for (uint16_t k = 0; k < w->n; k++)
+		sum += count_at(shard_counters(w->shard[k]), counter);
+	return sum;
+}
+
+uint64_t world_nat_sum(const struct world *w, size_t counter)
+{
+	uint64_t sum = 0;
+
+	for (uint16_t k = 0; k < w->n; k++)
+		sum += count_at(shard_nat_counters(w->shard[k]), counter);
+	return sum;
+}
+
+ip4 world_host(const struct world *w, uint16_t shard, unsigned nth)
+{
+	ip4 host = 0x64400100; // 100.64.1.0
+
+	for (unsigned found = 0; host < 0x64410000; host++) {
+		if (conf_inside_owner(w->conf, host) == shard && found++ == nth)
+			return host;
+	}
+	world_die("shard %u has no host %u", shard, nth);
+}
+
+ip4 world_external(const struct world *w, uint16_t shard)
+{
+	for (uint32_t i = 0; i < w->conf->n_external; i++) {
+		if (w->conf->external[i].whole == shard)
+			return w->conf->external[i].ip;
+	}
+	world_die("shard %u has no address", shard);
+}
+
+uint16_t world_owner(const struct world *w, uint8_t protocol, struct recipe external)
+{
+	const struct conf_local *local = conf_find_local(w->conf, 0, external.addr);
+
+	if (local == NULL || local->kind != CONF_LOCAL_POOL)
+		world_die("that is no address of the pool");
+	return conf_outside_owner(
+		w->conf, &w->conf->external[local->index], protocol, external.port);
+}
