@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "counters.h"
+#include "state.h"
+
+#include <stdio.h>
+
+uint64_t counter_read(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+static uint64_t read_at(const void *counters, size_t at)
+{
+	return counter_read((const void *)((const char *)counters + at));
+}
+
+static uint64_t read_drop(const struct ctl *ctl, uint16_t worker, size_t drop)
+{
+	return counter_read(&io_counters(ctl->io, worker)->drops[drop]) +
+	       counter_read(&shard_counters(io_shard(ctl->io, worker))->drops[drop]);
+}
+
+static uint64_t read_of_worker(
+	const struct ctl *ctl, const struct counter *counter, uint16_t worker)
+{
+	const struct shard *shard = io_shard(ctl->io, worker);
+
+	switch (counter->source) {
+	case COUNTER_IO:
+		return read_at(io_counters(ctl->io, worker), counter->at);
+	case COUNTER_SHARD:
+		return read_at(shard_counters(shard), counter->at);
+	case COUNTER_NAT:
+		return read_at(shard_nat_counters(shard), counter->at);
+	case COUNTER_DROP:
+		return read_drop(ctl, worker, counter->at);
+	}
+	return 0;
+}
+
+static uint64_t drops_of_worker(const struct ctl *ctl, uint16_t worker)
+{
+	uint64_t sum = 0;
+
+	for (size_t drop = DROP_NONE + 1; drop < DROP_COUNT; drop++)
+		sum += read_drop(ctl, worker, drop);
+	return sum;
+}
+
+uint64_t counters_drops(const struct ctl *ctl)
+{
+	uint64_t sum = 0;
+
+	for (uint16_t i = 0; i < ctl->conf->n_workers; i++)
+		sum += drops_of_worker(ctl, i);
+	return sum;
+}
+
+static void show_counter(struct ctl *ctl, struct client *c, const struct counter *counter)
+{
+	json_t *workers = json_array();
+	uint64_t sum = 0;
+
+	for (uint16_t i = 0; i < ctl->conf->n_workers; i++) {
+		uint64_t value = read_of_worker(ctl, counter, i);
+		json_array_append_new(workers, json_integer((json_int_t)value));
+		sum += value;
+	}
+	if (c->request.filter.nonzero && sum == 0) {
+		json_decref(workers);
+		return;
+	}
+	client_row(c, json_pack("{s:o,s:I,s:o,s:s}", "name",
+			      json_sprintf("%s.%s", counter->section, counter->name), "value",
+			      (json_int_t)sum, "workers", workers, "about", counter->sentence));
+}
+
+void counters_show(struct ctl *ctl, struct client *c)
+{
+	for (size_t i = 0; i < counter_count; i++)
+		show_counter(ctl, c, &counter_list[i]);
+	client_done(c, json_object());
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything the control thread holds, and what its files offer each other.
+#ifndef CTL_STATE_H
+#define CTL_STATE_H
+
+#include <postern/ctl.h>
+
+#include "buffer.h"
+#include "request.h"
+
+#include <sys/types.h>
+
+enum {
+	CTL_CLIENTS = 16,
+	CTL_BACKLOG = 1 << 20,    // octets of answers beyond which a client's walk pauses
+	CTL_PAGE = 256,           // rows asked of a shard at a time
+	CTL_ROUND_MS = 10,        // the longest sleep
+	CTL_ROUND_REQUESTS = 16,  // of one client
+	CTL_ROUND_ANSWERS = 1024, // of one shard
+};
+
+// How long a shard may take to answer (a filter may leave it nothing to say for a whole walk), and
+// to take over a configuration.
+#define CTL_ANSWER_PATIENCE (30 * NS_PER_S)
+#define CTL_TAKEOVER_PATIENCE (10 * NS_PER_S)
+
+enum ask_state {
+	ASK_IDLE,    // the client has no request under way
+	ASK_PENDING, // waits for its turn at the desk of shard `shard`
+	ASK_WAITING, // that shard has the wish
+	ASK_TAKEOVER // waits for every shard to reach `generation`
+};
+
+struct ask { // the request a client waits for
+	enum ask_state state;
+	struct shard_wish wish;
+	uint16_t shard, shard_end; // asks these in turn
+	uint32_t rows, limit;
+	uint64_t generation;
+	ns since; // when it last got on
+};
+
+struct client {
+	int fd;           // -1: this place is free
+	bool eof;         // sends no more
+	bool doomed;      // closes once its answers are out
+	uint32_t watched; // epoll events asked for
+	size_t scanned;   // octets of `in` known to hold no line end
+	struct buffer in, out;
+	struct request request; // alive while ask.state is not ASK_IDLE
+	struct ask ask;
+};
+
+struct desk { // a shard takes one wish at a time
+	bool busy;
+	uint32_t id;           // of the wish it has
+	struct client *client; // NULL: left meanwhile
+};
+
+struct ctl {
+	const struct log *log;
+	const char *conf_file;
+	struct io *io;
+	const struct conf *conf; // in force, owned by io
+	ns started, now;
+	int epoll, listener, signals;
+	char socket_path[108];
+	dev_t socket_device; // the socket we made, so that we remove no other's
+	ino_t socket_inode;
+	bool stop, hurry; // hurry: the next round shall not sleep
+	uint32_t last_id;
+	uint64_t awaited; // generation whose takeover is to be logged; 0: none
+	ns awaited_since;
+	struct client clients[CTL_CLIENTS];
+	struct desk desks[CONF_MAX_WORKERS];
+};
+
+// ---- loop.c: one round of ctl_run() ----------------------------------------------------------
+
+int ctl_round(struct ctl *ctl); // 0 or -errno
+
+// ---- socket.c: the socket's file -------------------------------------------------------------
+
+int socket_open(const char *path, uint32_t mode, const struct log *log); // descriptor or -errno
+
+// ---- client.c: octets in, lines out ----------------------------------------------------------
+
+void client_accept(struct ctl *ctl);
+void client_event(struct ctl *ctl, struct client *c, uint32_t events);
+void client_step(struct ctl *ctl, struct client *c); // runs its requests, writes its answers
+void client_close(struct ctl *ctl, struct client *c);
+bool client_paused(const struct client *c); // its reader is too slow for more answers
+// Both take the reference to `value`; {"row": value}, {"done": value}. done ends the request.
+void client_row(struct client *c, json_t *value);
+void client_done(struct client *c, json_t *value);
+void client_error(struct client *c, const char *code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void client_fail(struct client *c, json_t *error); // {"error": value}, taken; ends the request
+
+// ---- show.c, ask.c, reload.c: the requests ---------------------------------------------------
+
+void show_start(struct ctl *ctl, struct client *c);    // answers at once
+void counters_show(struct ctl *ctl, struct client *c); // likewise
+uint64_t counters_drops(const struct ctl *ctl);
+uint64_t counter_read(const uint64_t *counter); // a worker may be writing it
+void ask_start(struct ctl *ctl, struct client *c);
+void ask_step(struct ctl *ctl, struct client *c);
+void ask_collect(struct ctl *ctl);                   // takes up the shards' answers
+void ask_abandon(struct ctl *ctl, struct client *c); // the client leaves
+bool ask_busy(const struct ctl *ctl);                // some shard has a wish
+void reload_start(struct ctl *ctl, struct client *c);
+void reload_step(struct ctl *ctl, struct client *c);
+void reload_hangup(struct ctl *ctl); // SIGHUP
+void reload_watch(struct ctl *ctl);
+
+// ---- rows.c: what a shard says, as JSON ------------------------------------------------------
+
+json_t *row_of_mapping(const struct ctl *ctl, uint16_t shard, const struct nat_view *view);
+json_t *row_of_subscriber(
+	const struct ctl *ctl, uint16_t shard, const struct nat_subscriber_view *view);
+json_t *row_address(ip4 address);
+json_t *row_text(const char *text); // with '?' for what is not UTF-8
+const char *row_realm_name(const struct conf *conf, uint8_t realm);
+const char *row_group_name(const struct conf *conf, uint8_t group);
+uint64_t row_epoch_s(const struct ctl *ctl, uint8_t group, uint32_t own_base_s);
+bool row_find_realm(const struct conf *conf, const char *name, uint8_t *out);
+
+#endif

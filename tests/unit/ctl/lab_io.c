@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lab.h"
+
+#include <errno.h>
+
+// ---- io --------------------------------------------------------------------------------------
+
+ns io_now(const struct io *io)
+{
+	return io->now;
+}
+
+const struct conf *io_conf(const struct io *io)
+{
+	return io->conf;
+}
+
+struct conf *io_publish(struct io *io, struct conf *new_conf, ns now)
+{
+	struct conf *old = io->conf;
+
+	(void)now;
+	io->conf = new_conf;
+	io->published++;
+	return old;
+}
+
+const struct shard_epochs *io_epochs(const struct io *io)
+{
+	return &io->epochs;
+}
+
+struct shard *io_shard(struct io *io, uint16_t worker)
+{
+	cr_assert_lt(worker, LAB_WORKERS);
+	return &io->shards[worker];
+}
+
+const struct io_counters *io_counters(const struct io *io, uint16_t worker)
+{
+	cr_assert_lt(worker, LAB_WORKERS);
+	return &io->counters[worker];
+}
+
+bool io_port_info(const struct io *io, uint16_t i, struct io_port_info *info)
+{
+	*info = (struct io_port_info){.name = io->conf->ports[i].name,
+		.device = io->conf->ports[i].device,
+		.driver = "net_null",
+		.mac = {2, 0, 0, 0, 0, 1},
+		.link_up = true,
+		.mtu = 1500,
+		.n_rx_queues = 1,
+		.n_tx_queues = 2,
+		.rx_packets = 10};
+	return i < io->conf->n_ports;
+}
+
+bool io_worker_info(const struct io *io, uint16_t worker, struct io_worker_info *info)
+{
+	(void)io;
+	*info = (struct io_worker_info){
+		.cpu = (uint16_t)(worker + 1), .running = true, .shard_bytes = 4096};
+	return worker < LAB_WORKERS;
+}
+
+void io_memory_info(const struct io *io, struct io_memory_info *info)
+{
+	(void)io;
+	*info = (struct io_memory_info){.n_buffers = 1000, .buffers_in_use = 7};
+}
+
+uint32_t io_neighbours(
+	const struct io *io, ns now, uint32_t *cursor, struct io_neighbour *out, uint32_t max)
+{
+	uint32_t n = 0;
+
+	(void)now;
+	for (; n < max && *cursor < io->n_neighbours; n++)
+		out[n] = (struct io_neighbour){.ip = 0x64400000u + (*cursor)++, .age_s = 3};
+	if (*cursor >= io->n_neighbours)
+		*cursor = 0;
+	return n;
+}
+
+// ---- shards ----------------------------------------------------------------------------------
+
+struct nat_view lab_mapping(uint16_t shard, uint32_t i)
+{
+	return (struct nat_view){
+		.key = {.host = 0x64400000u + i / 8, // eight ports each
+			.port = (uint16_t)(5000 + i % 8),
+			.realm = 1,
+			.protocol = i % 2 ? NAT_TCP : NAT_UDP},
+		.external = {.addr = 0xcb007100u + shard, .port = (uint16_t)(1024 + i)},
+		.kind = i % 2 ? NAT_EXPLICIT : NAT_IMPLICIT,
+		.traffic = i % 2 == 0,
+		.idle_left_s = 120,
+		.lease_left_s = 3600,
+		.nonce = {0xaa, 0xbb},
+		.client = 0x64400000u + i / 8,
+		.client_port = 40000,
+	};
+}
+
+static bool push(struct shard *s, const struct shard_answer *answer)
+{
+	if (s->head - s->tail == LAB_ANSWERS)
+		return false;
+	s->answers[s->head++ % LAB_ANSWERS] = *answer;
+	return true;
+}
+
+static void finish(struct shard *s, int32_t error, uint32_t cursor)
+{
+	struct shard_answer done = {
+		.kind = SHARD_DONE, .id = s->wish.id, .error = error, .cursor = cursor};
+
+	if (push(s, &done))
+		s->busy = false;
+}
+
+static bool wants(const struct shard_wish *w, const struct nat_view *v)
+{
+	return (w->key.host == 0 || w->key.host == v->key.host) &&
+	       (w->key.protocol == 0 || w->key.protocol == v->key.protocol);
+}
+
+static void walk(struct shard *s)
+{
+	uint32_t *at = &s->wish.cursor;
+
+	for (unsigned i = 0; i < LAB_PLACES && *at < s->n_mappings; i++, ++*at) {
+		struct shard_answer a = {.kind = SHARD_ROW_MAPPING, .id = s->wish.id};
+		a.mapping = lab_mapping(s->id, *at);
+		if (s->wish.kind == SHARD_SHOW_SUBSCRIBERS) {
+			a.kind = SHARD_ROW_SUBSCRIBER;
+			a.subscriber = (struct nat_subscriber_view){
+				.host = 0x64400000u + *at, .realm = 1, .n_ports = {1, 2, 3}};
+		} else if (!wants(&s->wish, &a.mapping)) {
+			continue;
+		}
+		if (s->rows == s->wish.max || s->head - s->tail + 1 >= LAB_ANSWERS || !push(s, &a))
+			break;
+		s->rows++;
+	}
+	if (*at == s->n_mappings)
+		finish(s, 0, 0);
+	else if (s->rows == s->wish.max)
+		finish(s, 0, *at);
+}
+
+static void step(struct shard *s, const struct conf *conf)
+{
+	if (!s->stubborn)
+		s->generation = conf->generation;
+	if (!s->busy || s->asleep)
+		return;
+	if (s->wish.kind == SHARD_SHOW_MAPPINGS || s->wish.kind == SHARD_SHOW_SUBSCRIBERS)
+		walk(s);
+	else
+		finish(s, s->deed_error, 0);
+}
+
+void io_poll(struct io *io, ns now)
+{
+	(void)now;
+	io->polls++;
+	io->now += io->tick;
+	for (unsigned i = 0; i < LAB_WORKERS; i++)
+		step(&io->shards[i], io->conf);
+}
+
+bool shard_wish(struct shard *s, const struct shard_wish *wish)
+{
+	cr_assert(!s->busy, "one wish at a time");
+	s->wish = s->last_wish = *wish;
+	s->busy = true;
+	s->rows = 0;
+	s->n_wishes++;
+	return true;
+}
+
+bool shard_answer(struct shard *s, struct shard_answer *answer)
+{
+	if (s->head == s->tail)
+		return false;
+	*answer = s->answers[s->tail++ % LAB_ANSWERS];
+	return true;
+}
+
+uint64_t shard_generation(const struct shard *s)
+{
+	return s->generation;
+}
+
+const struct shard_counters *shard_counters(const struct shard *s)
+{
+	return &s->counters;
+}
+
+const struct nat_counters *shard_nat_counters(const struct shard *s)
+{
+	return &s->nat;
+}
