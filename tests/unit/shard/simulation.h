@@ -31,12 +31,12 @@ struct flow {
 	uint8_t protocol; // enum nat_protocol
 	uint16_t port;    // or identifier
 	bool known;       // `ext` is what he was last seen with
-	bool sent;        // with a packet of his own, at last_s
+	bool sent;        // from there, at last_s
 	bool replied;     // something reached him since
 	bool shaky;       // the snapshot that is being taken over may end it
 	bool fixed;       // it is a static mapping of the snapshot, and was seen to work
 	struct recipe ext;
-	uint32_t last_s;
+	uint32_t last_s;  // when he last sent, from wherever
 	uint32_t lease_s; // the last second of his lease; 0: none
 };
 

@@ -121,7 +121,7 @@ bool model_ended(const struct model *m, int flow)
 
 	if (f->fixed || f->shaky || f->lease_s + 2 >= m->now_s)
 		return false;
-	return f->known && (!f->sent || m->now_s - f->last_s > longest_s(f));
+	return f->known && m->now_s - f->last_s > longest_s(f);
 }
 
 // ---- where -----------------------------------------------------------------------------------
@@ -184,8 +184,7 @@ static void settle_at(struct model *m, int flow, struct recipe ext)
 		check_pairing(m, flow, ext);
 	if (!model_holds(m, flow)) {
 		f->shaky |= m->reloading;
-		f->sent &= stands_at(m, flow, ext); // the same one may have lived on
-		f->replied = false;
+		f->sent = f->replied = false;
 		f->lease_s = 0;
 	}
 	f->known = true;
@@ -229,6 +228,7 @@ bool model_claimed(struct model *m, int flow, struct recipe ext)
 			continue;
 		c->open = false;
 		m->flows[flow].fixed = true;
+		m->flows[flow].lease_s = 0;
 		m->flows[flow].known = true;
 		m->flows[flow].ext = ext;
 		*place(m, m->flows[flow].protocol, ext) = (int16_t)(flow + 1);

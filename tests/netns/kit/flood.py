@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""flood.py - many datagrams from sources that do not exist, as fast as one core makes them.
+
+  flood.py sources COUNT   each from another inside address, towards a host on the Internet
+  flood.py pcp COUNT       random octets to the PCP server, half of them behind a good header
+
+Runs on eth0 of a home and prints how many frames the interface took.
+"""
+import random
+import socket
+import struct
+import subprocess
+import sys
+
+GATEWAY = "100.64.0.1"
+INSIDE = struct.unpack("!I", socket.inet_aton("100.64.0.0"))[0]
+
+
+def gateway_mac():
+    subprocess.run(["ping", "-c1", "-W2", GATEWAY], stdout=subprocess.DEVNULL, check=False)
+    with open("/proc/net/arp", encoding="ascii") as table:
+        for line in table:
+            if line.startswith(GATEWAY + " "):
+                return bytes.fromhex(line.split()[3].replace(":", ""))
+    sys.exit("the gateway does not answer ARP")
+
+
+class Frames:
+    """UDP datagrams from any source; the IPv4 checksum is finished from a sum made once."""
+
+    def __init__(self, target, port):
+        self.ethernet = gateway_mac() + b"\x02\0\0\0\0\x99\x08\0"
+        self.target = socket.inet_aton(target)
+        self.port = port
+        words = struct.unpack("!2H", self.target)
+        self.sum = 0x4500 + 0x4000 + (64 << 8 | 17) + sum(words)
+
+    def make(self, source, source_port, payload):
+        length = 28 + len(payload)
+        total = self.sum + length + (source >> 16) + (source & 0xffff)
+        total = (total & 0xffff) + (total >> 16)
+        total = (total & 0xffff) + (total >> 16)
+        return (self.ethernet
+                + struct.pack("!BBHHHBBHI", 0x45, 0, length, 0, 0x4000, 64, 17, ~total & 0xffff, source)
+                + self.target + struct.pack("!4H", source_port, self.port, length - 20, 0) + payload)
+
+
+def sources(count, rng):
+    frames = Frames("192.0.2.80", 9)
+    for _ in range(count):
+        yield frames.make(INSIDE + rng.randrange(1 << 8, 1 << 22), rng.randrange(1024, 65536), b"flood")
+
+
+def pcp(count, rng):
+    frames = Frames(GATEWAY, 5351)
+    for n in range(count):
+        source = INSIDE + rng.randrange(1 << 8, 1 << 22)
+        body = rng.randbytes(rng.randrange(0, 200))
+        if n % 2:
+            body = (struct.pack("!BBHI", 2, rng.randrange(4), 0, rng.randrange(90000))
+                    + bytes(10) + b"\xff\xff" + struct.pack("!I", source) + body[:len(body) & ~3])
+        yield frames.make(source, rng.randrange(1024, 65536), body)
+
+
+def main():
+    kind, count = {"sources": sources, "pcp": pcp}[sys.argv[1]], int(sys.argv[2])
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    s.bind(("eth0", 0))
+    sent = 0
+    for frame in kind(count, random.Random(6887)):
+        try:
+            s.send(frame)
+            sent += 1
+        except OSError:
+            pass  # The queue of the interface is full, as in any flood.
+    print(sent)
+
+
+main()
