@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 enum {
-	PAGE = 1000,               // rows asked for at a time
-	FILE_MAX_OCTETS = 1 << 20, // the daemon takes no more either
+	PAGE = 1000,                  // rows asked for at a time
+	REQUEST_MAX_OCTETS = 1 << 20, // the daemon takes no more either
 };
 
 // A walk over millions of rows is interrupted between two lines, never inside one. To shut the
@@ -57,12 +57,12 @@ static bool wants_colour(const struct words *w)
 
 static char *read_all(FILE *in, size_t *length)
 {
-	char *text = malloc(FILE_MAX_OCTETS + 1);
+	char *text = malloc(REQUEST_MAX_OCTETS + 1);
 
 	if (!text)
 		return NULL;
-	*length = fread(text, 1, FILE_MAX_OCTETS + 1, in);
-	if (!ferror(in) && *length <= FILE_MAX_OCTETS)
+	*length = fread(text, 1, REQUEST_MAX_OCTETS + 1, in);
+	if (!ferror(in) && *length <= REQUEST_MAX_OCTETS)
 		return text;
 	errno = ferror(in) ? EIO : EFBIG;
 	free(text);
@@ -83,6 +83,10 @@ static bool attach_text(struct words *w, const char *text, size_t length)
 	// The name stands in every complaint; the daemon runs in another directory.
 	if (strcmp(w->file, "-") == 0 || realpath(w->file, path))
 		json_object_set_new(w->request, "file", json_string(path));
+	if (json_dumpb(w->request, NULL, 0, JSON_COMPACT) >= REQUEST_MAX_OCTETS) {
+		fprintf(stderr, "posternctl: %s: %s\n", w->file, strerror(EFBIG));
+		return false;
+	}
 	return true;
 }
 

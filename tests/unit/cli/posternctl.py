@@ -3,11 +3,12 @@
 """posternctl as a program, against a daemon played by this script: what it sends, what it prints,
 how it ends.
 
-    posternctl.py PROGRAM
+    posternctl.py PROGRAM MANUAL-PAGE
 """
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import threading
 import time
 import unittest
 
-PROGRAM = sys.argv.pop(1)
+PROGRAM, PAGE = sys.argv.pop(1), sys.argv.pop(1)
 
 
 class Daemon(threading.Thread):
@@ -93,6 +94,21 @@ class Program(unittest.TestCase):
         code, out, _ = self.run_it("--help")
         self.assertEqual(code, 0)
         self.assertIn("Examples:", out)
+
+    def test_the_manual_page_has_every_option_and_command(self):
+        with open(PAGE, encoding="utf-8") as page:
+            manual = page.read().replace("\\-", "-")
+        _, out, _ = self.run_it("--help")
+        words = re.findall(r"--[a-z]+[a-z-]*", out.split("Examples:")[0])
+        words += re.findall(r"^  ((?:show|delete|clear|config) [a-z]+)", out, re.MULTILINE)
+        self.assertGreater(len(words), 18)
+        for word in words:
+            self.assertIn(word, manual)
+
+    def test_a_configuration_that_is_too_long_is_not_sent(self):
+        code, _, err = self.run_it("config", "check", "-", given="\n" * 600000)
+        self.assertEqual(code, 1)
+        self.assertIn("too large", err)
 
     def test_pages_are_followed_to_the_end(self):
         code, out, _ = self.run_it("show", "neighbours", script=[

@@ -136,22 +136,20 @@ void lab_say(int fd, const char *text)
 // Reads octet by octet, so that nothing of the next line is taken.
 char *lab_hear(struct lab *lab, int fd)
 {
-	size_t n = 0, room = 1 << 22;
-	char *line = malloc(room);
+	static char line[1 << 21];
+	size_t n = 0;
 
 	for (unsigned i = 0; i < PATIENCE_ROUNDS; i++) {
-		ssize_t got = recv(fd, line + n, room - 1 - n, MSG_PEEK);
+		ssize_t got = recv(fd, line + n, sizeof line - 1 - n, MSG_PEEK);
 		char *end = got > 0 ? memchr(line + n, '\n', (size_t)got) : NULL;
 		size_t take = end ? (size_t)(end - line - (ssize_t)n) + 1 : (size_t)got;
-		if (got == 0 || (got < 0 && errno != EAGAIN)) {
-			free(line);
+		if (got == 0 || (got < 0 && errno != EAGAIN))
 			return NULL;
-		}
 		if (got > 0)
 			n += (size_t)recv(fd, line + n, take, 0);
 		line[n] = '\0';
 		if (end)
-			return line;
+			return strdup(line);
 		lab_rounds(lab, 1);
 	}
 	cr_assert(false, "no answer");
