@@ -45,7 +45,7 @@ static void open_pool(struct pool *p, ip4 ip)
 	p->first_block = a->port_first / size;
 	p->n_blocks = a->port_last / size - p->first_block + 1;
 	for (uint32_t i = 0; i < p->n_blocks; i++) {
-		struct bloc *k = &p->blocks[i];
+		struct portset *k = &p->blocks[i];
 		uint32_t first = (p->first_block + i) * size;
 		k->whole = first >= a->port_first && first + size - 1 <= a->port_last;
 		for (uint8_t protocol = NAT_UDP; protocol <= NAT_ICMP; protocol++)
@@ -71,7 +71,7 @@ struct pool *book_pool(struct book *b, ip4 addr)
 	return NULL;
 }
 
-struct bloc *book_bloc(struct book *b, struct recipe at)
+struct portset *book_portset(struct book *b, struct recipe at)
 {
 	struct pool *p = book_pool(b, at.addr);
 	uint32_t i = p ? at.port / p->address.port_set_size - p->first_block : UINT32_MAX;
@@ -79,17 +79,17 @@ struct bloc *book_bloc(struct book *b, struct recipe at)
 	return p && i < p->n_blocks ? &p->blocks[i] : NULL;
 }
 
-static uint32_t bloc_used(const struct bloc *k)
+static uint32_t portset_used(const struct portset *k)
 {
 	return k->n[0] + k->n[1] + k->n[2];
 }
 
-static void bloc_leave(struct book *b, uint8_t protocol, struct recipe at)
+static void portset_leave(struct book *b, uint8_t protocol, struct recipe at)
 {
-	struct bloc *k = book_bloc(b, at);
+	struct portset *k = book_portset(b, at);
 
 	k->n[protocol - 1]--;
-	if (bloc_used(k) == 0) {
+	if (portset_used(k) == 0) {
 		k->owner = 0;
 		k->replied = false;
 	}
@@ -173,7 +173,7 @@ uint32_t book_idle_timeout(struct book *b, const struct mapping *m)
 					   : t->tcp_idle;
 	if (m->replied)
 		return t->udp;
-	if (book_bloc(b, m->at)->replied)
+	if (book_portset(b, m->at)->replied)
 		return t->udp_initial;
 	return min_u32(t->udp_initial, t->udp_unanswered);
 }
@@ -188,7 +188,7 @@ bool book_has_traffic(struct book *b, const struct mapping *m)
 struct mapping *book_make(struct book *b, struct nat_key key, struct recipe at)
 {
 	struct pool *p = book_pool(b, at.addr);
-	struct bloc *k = book_bloc(b, at);
+	struct portset *k = book_portset(b, at);
 	const struct nat_policy *policy = &b->policy[group_of(key.host)];
 	struct mapping *m = &b->live[b->n_live];
 	uint32_t n_blocks = book_count_blocks(b, key.host);
@@ -240,10 +240,10 @@ static void add_rest(struct book *b, const struct mapping *m, bool lease)
 void book_end(struct book *b, struct mapping *m)
 {
 	bool lease = m->lease && rests_with_lease(b, m);
-	bool straight = !lease && !book_bloc(b, m->at)->replied;
+	bool straight = !lease && !book_portset(b, m->at)->replied;
 
 	if (straight)
-		bloc_leave(b, m->key.protocol, m->at);
+		portset_leave(b, m->key.protocol, m->at);
 	else
 		add_rest(b, m, lease);
 	*m = b->live[--b->n_live];
@@ -283,7 +283,7 @@ static void drop_gone_rests(struct book *b)
 		if (!r.gone)
 			b->rests[kept++] = r;
 		else
-			bloc_leave(b, r.key.protocol, r.at);
+			portset_leave(b, r.key.protocol, r.at);
 	}
 	b->n_rests = kept;
 }

@@ -45,7 +45,7 @@ struct held { // an external port in hold-down
 	bool gone;
 };
 
-struct bloc { // a port block as the book knows it
+struct portset { // a port block as the book knows it
 	ip4 owner;
 	uint32_t n[NAT_PROTOCOLS];       // live and resting
 	uint32_t statics[NAT_PROTOCOLS]; // never anybody's to give
@@ -65,7 +65,7 @@ struct pool { // an external address
 	enum pool_state state;
 	uint32_t readded_s;
 	uint32_t first_block, n_blocks;
-	struct bloc blocks[MAX_BLOCKS];
+	struct portset blocks[MAX_BLOCKS];
 };
 
 struct book {
@@ -127,7 +127,7 @@ struct mapping *book_find_at(struct book *b, uint8_t protocol, struct recipe at)
 struct mapping *book_find_static(struct book *b, uint8_t protocol, struct recipe at);
 struct held *book_find_rest(struct book *b, uint8_t protocol, struct recipe at);
 struct pool *book_pool(struct book *b, ip4 addr);
-struct bloc *book_bloc(struct book *b, struct recipe at);
+struct portset *book_portset(struct book *b, struct recipe at);
 uint32_t book_count_ports(const struct book *b, ip4 host, uint8_t protocol);
 uint32_t book_count_leases(const struct book *b, ip4 host); // of everybody when host is 0
 uint32_t book_count_blocks(const struct book *b, ip4 host);

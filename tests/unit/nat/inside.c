@@ -337,3 +337,19 @@ Test(nat, t_5382_5_t_7857_2_1_transitory_connections_live_four_minutes)
 	cr_assert_not(world_has(&w, opening) || world_has(&w, closing));
 	world_close(&w);
 }
+
+Test(nat, t_5382_2a_simultaneous_opens_cross)
+{
+	struct world w = world_simple(64);
+	struct nat_key key = key_of(HOST, NAT_TCP, 4000);
+	struct recipe to = world_out(&w, key), again; // SYN out
+
+	cr_assert(world_in(&w, NAT_TCP, to)); // SYN in, and no SYN-ACK yet
+	cr_assert_eq(world_tcp(&w, key, TCP_SYN | TCP_ACK, 0, &again), DROP_NONE);
+	cr_assert(recipe_eq(to, again));
+	cr_assert(world_in(&w, NAT_TCP, to));
+	cr_assert_eq(world_tcp(&w, key, TCP_ACK, 1, &again), DROP_NONE);
+	world_pass(&w, 7440);
+	cr_assert(recipe_eq(to, world_out(&w, key)));
+	world_close(&w);
+}

@@ -2,7 +2,7 @@
 // Whether a refusal was right, and whether a wish could have been granted, from the lists alone.
 #include "book.h"
 
-static bool bloc_has_port(const struct bloc *k, uint8_t protocol)
+static bool portset_has_port(const struct portset *k, uint8_t protocol)
 {
 	return k->n[protocol - 1] + k->statics[protocol - 1] < k->room[protocol - 1];
 }
@@ -16,7 +16,7 @@ bool book_has_free_port(struct book *b, ip4 host, uint8_t protocol)
 		if (p->state != POOL_LIVE || p->readded_s == b->now_s)
 			continue;
 		for (uint32_t k = 0; k < p->n_blocks; k++) {
-			if (p->blocks[k].owner == host && bloc_has_port(&p->blocks[k], protocol))
+			if (p->blocks[k].owner == host && portset_has_port(&p->blocks[k], protocol))
 				return true;
 		}
 	}
@@ -36,8 +36,8 @@ static bool has_free_block(const struct pool *p)
 static bool has_hollow_block(const struct pool *p, uint8_t protocol)
 {
 	for (uint32_t k = 0; k < p->n_blocks; k++) {
-		const struct bloc *c = &p->blocks[k];
-		if (c->whole && c->owner == 0 && !bloc_has_port(c, protocol))
+		const struct portset *c = &p->blocks[k];
+		if (c->whole && c->owner == 0 && !portset_has_port(c, protocol))
 			return true;
 	}
 	return false;
@@ -152,7 +152,7 @@ static enum answer can_have_port(
 	struct book *b, ip4 host, uint8_t protocol, const struct pool *p, uint16_t port)
 {
 	struct recipe at = {p->address.ip, port};
-	struct bloc *k = book_bloc(b, at);
+	struct portset *k = book_portset(b, at);
 	bool udp_pcp = protocol == NAT_UDP && (port == 5350 || port == 5351);
 
 	if (k == NULL || !k->whole || udp_pcp || book_find_at(b, protocol, at) ||
@@ -169,7 +169,7 @@ static enum answer can_have_address(
 	struct book *b, ip4 host, uint8_t protocol, const struct pool *p)
 {
 	for (uint32_t k = 0; k < p->n_blocks; k++) {
-		if (p->blocks[k].owner == host && bloc_has_port(&p->blocks[k], protocol))
+		if (p->blocks[k].owner == host && portset_has_port(&p->blocks[k], protocol))
 			return YES;
 	}
 	if (book_count_blocks(b, host) >= b->policy[group_of(host)].block_limit ||

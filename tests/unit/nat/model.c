@@ -23,14 +23,14 @@ static void add_static(
 	struct book *b, unsigned i, unsigned group, uint8_t protocol, uint16_t external)
 {
 	struct mapping *m = &b->statics[i];
-	struct bloc *k;
+	struct portset *k;
 
 	*m = (struct mapping){.key = {.host = HOST_0 + 100 + group,
 				      .port = (uint16_t)(1000 + i),
 				      .realm = 1,
 				      .protocol = protocol},
 		.at = {POOL_0 + group, external}};
-	k = book_bloc(b, m->at);
+	k = book_portset(b, m->at);
 	if (k != NULL)
 		k->statics[protocol - 1]++;
 	TRUTH(b, nat_static_add(b->n, &m->key, m->at, b->now_s) == 0, "static %u", i);
@@ -43,6 +43,21 @@ static void add_statics(struct book *b)
 		add_static(b, i, 0, NAT_UDP, (uint16_t)(5280 + i));
 	add_static(b, 4, 0, NAT_TCP, 80);
 	add_static(b, 5, 1, NAT_UDP, 2100);
+}
+
+static void random_timers(struct model *m)
+{
+	struct nat_timers *t = &m->book.timers;
+
+	t->udp = (uint16_t)(120 + below(m, 400));
+	t->udp_initial = (uint16_t)(60 + below(m, 60)); // never longer than when answered
+	t->udp_unanswered = (uint16_t)(20 + below(m, 200));
+	t->tcp_idle = 7440;
+	t->tcp_trans_open = 240;
+	t->tcp_trans_close = (uint16_t)(10 + below(m, 300));
+	t->icmp = 60;
+	t->hold_down = (uint16_t)below(m, 200);
+	t->pcp_hold_down = (uint16_t)below(m, 200);
 }
 
 static void *open_model(struct model *m, uint64_t seed)
@@ -59,15 +74,7 @@ static void *open_model(struct model *m, uint64_t seed)
 	rng_init_u64(&r, ~seed);
 	b->seed = seed;
 	b->now_s = b->settled_s = 1 + below(m, 100000);
-	b->timers = (struct nat_timers){.udp = (uint16_t)(120 + below(m, 400)),
-		.udp_initial = (uint16_t)(60 + below(m, 60)), // never longer than when answered
-		.udp_unanswered = (uint16_t)(20 + below(m, 200)),
-		.tcp_idle = 7440,
-		.tcp_trans_open = 240,
-		.tcp_trans_close = (uint16_t)(10 + below(m, 300)),
-		.icmp = 60,
-		.hold_down = (uint16_t)below(m, 200),
-		.pcp_hold_down = (uint16_t)below(m, 200)};
+	random_timers(m);
 	book_open(b, nat_init(mem, &LIMITS, &r, b->now_s), &LIMITS);
 	nat_set_timers(b->n, &b->timers);
 	b->n->rest_room = 100; // so that the list of resting ports is full now and then

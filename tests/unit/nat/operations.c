@@ -7,12 +7,16 @@ static bool one_in(struct model *m, uint32_t n)
 	return n > 0 && below(m, n) == 0;
 }
 
+// One draw a statement everywhere: compilers differ in the order within an initialiser, and one
+// seed shall be one run with all of them.
 static struct nat_key random_key(struct model *m)
 {
-	return (struct nat_key){.host = HOST_0 + below(m, m->phase.hosts),
-		.port = (uint16_t)below(m, N_PORTS),
-		.realm = 1,
-		.protocol = (uint8_t)(NAT_UDP + below(m, NAT_PROTOCOLS))};
+	struct nat_key key = {.realm = 1};
+
+	key.host = HOST_0 + below(m, m->phase.hosts);
+	key.port = (uint16_t)below(m, N_PORTS);
+	key.protocol = (uint8_t)(NAT_UDP + below(m, NAT_PROTOCOLS));
+	return key;
 }
 
 // Mostly one that exists.
@@ -41,7 +45,7 @@ static void note_sent(struct book *b, struct mapping *m, uint8_t flags, uint8_t 
 static bool pair_allows(struct book *b, ip4 host, struct recipe at, uint32_t n_blocks, ip4 paired)
 {
 	const struct pool *p = n_blocks > 0 ? book_pool(b, paired) : NULL;
-	const struct bloc *k = book_bloc(b, at);
+	const struct portset *k = book_portset(b, at);
 
 	return p == NULL || p->state != POOL_LIVE || b->policy[group_of(host)].pairing_soft ||
 	       at.addr == paired || (k != NULL && k->owner == host);
@@ -92,7 +96,7 @@ static void packet_in(struct model *m, uint8_t protocol, struct recipe at)
 		return;
 	TRUTH(b, key_eq(p.to, to ? to->key : fixed->key), "port %u", at.port);
 	if (to != NULL)
-		to->replied = book_bloc(b, at)->replied = true;
+		to->replied = book_portset(b, at)->replied = true;
 }
 
 static struct recipe random_external(struct model *m, unsigned group)
@@ -112,8 +116,9 @@ static void some_packet_in(struct model *m)
 		const struct mapping *to = &b->live[below(m, b->n_live)];
 		packet_in(m, to->key.protocol, to->at);
 	} else {
-		packet_in(m, (uint8_t)(NAT_UDP + below(m, NAT_PROTOCOLS)),
-			random_external(m, below(m, N_GROUPS)));
+		unsigned group = below(m, N_GROUPS);
+		uint8_t protocol = (uint8_t)(NAT_UDP + below(m, NAT_PROTOCOLS));
+		packet_in(m, protocol, random_external(m, group));
 	}
 }
 
@@ -189,7 +194,7 @@ static bool take_own_rest(struct book *b, const struct nat_wish *w, struct recip
 	if (r == NULL)
 		return false;
 	*replied = r->replied;
-	book_bloc(b, at)->n[w->key.protocol - 1]--; // book_make() counts it again
+	book_portset(b, at)->n[w->key.protocol - 1]--; // book_make() counts it again
 	book_remove_rest(b, r);
 	b->revived++;
 	return true;
@@ -317,10 +322,11 @@ static uint32_t random_lifetime(struct model *m)
 static struct nat_wish random_wish(struct model *m)
 {
 	struct book *b = &m->book;
-	struct nat_wish w = {.key = one_in(m, 2) ? some_key(m) : random_key(m),
-		.nonce = {(uint8_t)below(m, 2)},
-		.lifetime_s = random_lifetime(m)};
+	struct nat_wish w = {0};
 
+	w.key = one_in(m, 2) ? some_key(m) : random_key(m);
+	w.nonce[0] = (uint8_t)below(m, 2);
+	w.lifetime_s = random_lifetime(m);
 	if (b->n_rests > 0 && one_in(m, 5)) { // again what just ended
 		const struct held *r = &b->rests[below(m, b->n_rests)];
 		w.key = r->key;
@@ -419,7 +425,8 @@ static void clear_subscriber(struct model *m)
 {
 	struct book *b = &m->book;
 	ip4 host = HOST_0 + below(m, m->phase.hosts);
-	uint32_t budget = 1 + below(m, 300), calls = 1;
+	uint32_t budget = 1 + below(m, 300);
+	uint32_t calls = 1;
 	uint32_t most = 2 * book_count_blocks(b, host) * (3 * 64 / budget + 2) + 2;
 
 	while (!nat_subscriber_clear(b->n, 1, host, budget, b->now_s))
@@ -499,17 +506,20 @@ void new_phase(struct model *m)
 {
 	static const uint32_t hurry[] = {0, 2000, 200, 20, 3};
 
-	m->phase = (struct phase){.hurry = hurry[below(m, ARRAY_SIZE(hurry))],
-		.hosts = one_in(m, 3) ? 2 + below(m, 4) : N_HOSTS,
-		.requests = below(m, 60),
-		.removals = below(m, 30),
-		.answers = one_in(m, 3) ? 0 : below(m, 101)};
-	for (unsigned g = 0; g < N_GROUPS; g++)
-		m->book.policy[g] = (struct nat_policy){.port_set_size = g ? 64 : 4,
-			.block_limit = (uint16_t)(1 + below(m, one_in(m, 2) ? 3 : 40)),
-			.port_limit = one_in(m, 2) ? 0 : 1 + below(m, 30),
-			.lease_limit = 1 + below(m, 60),
-			.pairing_soft = one_in(m, 2)};
+	m->phase.hurry = hurry[below(m, ARRAY_SIZE(hurry))];
+	m->phase.hosts = one_in(m, 3) ? 2 + below(m, 4) : N_HOSTS;
+	m->phase.requests = below(m, 60);
+	m->phase.removals = below(m, 30);
+	m->phase.answers = one_in(m, 3) ? 0 : below(m, 101);
+	for (unsigned g = 0; g < N_GROUPS; g++) {
+		struct nat_policy *p = &m->book.policy[g];
+
+		p->port_set_size = g ? 64 : 4;
+		p->block_limit = (uint16_t)(1 + below(m, one_in(m, 2) ? 3 : 40));
+		p->port_limit = one_in(m, 2) ? 0 : 1 + below(m, 30);
+		p->lease_limit = 1 + below(m, 60);
+		p->pairing_soft = one_in(m, 2);
+	}
 }
 
 static void operate_on_leases(struct model *m)
