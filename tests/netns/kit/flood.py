@@ -4,6 +4,7 @@
 
   flood.py sources COUNT   each from another inside address, towards a host on the Internet
   flood.py pcp COUNT       random octets to the PCP server, half of them behind a good header
+  flood.py maps COUNT      PCP requests for COUNT mappings: 16 UDP and 16 TCP ports a subscriber
 
 Runs on eth0 of a home and prints how many frames the interface took.
 """
@@ -63,8 +64,19 @@ def pcp(count, rng):
         yield frames.make(source, rng.randrange(1024, 65536), body)
 
 
+def maps(count, _):
+    """The same requests each time it runs, so that a second run asks for what the first one lost."""
+    frames = Frames(GATEWAY, 5351)
+    for n in range(count):
+        source = INSIDE + 0x10000 + n // 32
+        protocol, port = (17, 6)[n % 2], 2000 + n % 32 // 2
+        yield frames.make(source, 40000, struct.pack("!BBHI10xHI", 2, 1, 0, 3600, 0xffff, source)
+                          + struct.pack("!4xQB3xHH10xHI", n, protocol, port, 0, 0xffff, 0))
+
+
 def main():
-    kind, count = {"sources": sources, "pcp": pcp}[sys.argv[1]], int(sys.argv[2])
+    kind = {"sources": sources, "pcp": pcp, "maps": maps}[sys.argv[1]]
+    count = int(sys.argv[2])
     s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     s.bind(("eth0", 0))
     sent = 0
