@@ -45,8 +45,9 @@
 	X(NO_MAPPING_INBOUND, "no-mapping-inbound", "From outside, to an unmapped port.")          \
 	X(LOCAL_PROTOCOL, "local-protocol", "To our own address, but nothing here serves it.")     \
 	X(QUOTA_PORTS, "quota-ports", "Subscriber reached his port limit (RFC 6888 REQ-4).")       \
-	X(QUOTA_MAPPINGS, "quota-mappings", "Subscriber reached his mapping limit.")               \
-	X(QUOTA_BLOCKS, "no-block-on-address", "Paired address has no free port block left.")      \
+	X(QUOTA_BLOCKS, "quota-blocks",                                                            \
+		"Subscriber's port blocks are full, and he may have no more.")                     \
+	X(NO_BLOCK, "no-block-on-address", "Paired address has no free port block left.")          \
 	X(POOL_NO_ADDRESS, "pool-no-address", "No address of the pool has a free port block.")     \
 	X(POOL_NO_PORT, "pool-no-port", "No free port in the subscriber's blocks.")                \
 	X(TABLE_FULL, "table-full-mapping", "Mapping table is full.")                              \

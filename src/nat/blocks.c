@@ -177,7 +177,7 @@ static enum drop choose_address(
 	if (paired && n->addresses[*a].n_free > 0)
 		return DROP_NONE;
 	if (paired && s->n_blocks > 0 && !policy->pairing_soft)
-		return DROP_QUOTA_BLOCKS;
+		return DROP_NO_BLOCK;
 	if (*round == 0)
 		return DROP_POOL_NO_ADDRESS;
 	*a = *round - 1;
@@ -193,7 +193,7 @@ static enum drop pick_from_new(struct nat *n, const struct nat_policy *policy, u
 	enum drop why;
 
 	if (s->n_blocks >= policy->block_limit)
-		return DROP_QUOTA_PORTS;
+		return DROP_QUOTA_BLOCKS;
 	why = choose_address(n, policy, s, &a);
 	if (why != DROP_NONE)
 		return why;

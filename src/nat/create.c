@@ -71,7 +71,7 @@ static enum drop create_checked(struct nat *n, const struct nat_policy *policy, 
 	enum drop why;
 
 	if (policy->port_limit != 0 && s->n_ports[p->key.protocol - 1] >= policy->port_limit)
-		return DROP_QUOTA_MAPPINGS;
+		return DROP_QUOTA_PORTS;
 	why = port_choose(n, policy, subscriber, p->key.protocol, now_s, &ext);
 	if (why != DROP_NONE)
 		return why;

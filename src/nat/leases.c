@@ -347,7 +347,7 @@ static enum nat_grant place(struct grant *g, uint32_t slot)
 	switch (port_choose(g->n, g->policy, g->subscriber, w->key.protocol, g->now_s, &ext)) {
 	case DROP_NONE:
 		return make_on(g, slot, ext);
-	case DROP_QUOTA_PORTS:
+	case DROP_QUOTA_BLOCKS:
 		return NAT_QUOTA;
 	default:
 		return NAT_NO_RESOURCES;

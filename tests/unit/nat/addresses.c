@@ -30,7 +30,7 @@ Test(nat, only_blocks_that_lie_wholly_in_the_range_are_given)
 		struct recipe to = world_out(&w, key_of(HOST, NAT_TCP, (uint16_t)i));
 		cr_assert(to.port >= 1088 && to.port <= 1279, "%u", to.port);
 	}
-	cr_assert_eq(world_try(&w, key_of(HOST, NAT_TCP, 999)), DROP_QUOTA_BLOCKS);
+	cr_assert_eq(world_try(&w, key_of(HOST, NAT_TCP, 999)), DROP_NO_BLOCK);
 	cr_assert_eq(world_try(&w, key_of(HOST + 1, NAT_TCP, 999)), DROP_POOL_NO_ADDRESS);
 	world_close(&w);
 }

@@ -25,7 +25,7 @@ static void fill_one_block(uint16_t size)
 		seen[next.port % size] = 1;
 		to = next;
 	}
-	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 5000)), DROP_QUOTA_PORTS);
+	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 5000)), DROP_QUOTA_BLOCKS);
 	for (unsigned i = 0; i < size; i++) // the same ports once more for the other protocols
 		cr_assert_eq(world_out(&w, key_of(HOST, NAT_TCP, (uint16_t)i)).port / size,
 			to.port / size);
@@ -68,7 +68,7 @@ Test(nat, t_4787_3_t_6888_13_blocks_of_4096_ports_fill_up)
 		struct recipe to = world_out(&w, key_of(HOST, NAT_UDP, (uint16_t)i));
 		cr_assert_eq(seen[to.port % 4096]++, 0);
 	}
-	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 5000)), DROP_QUOTA_PORTS);
+	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 5000)), DROP_QUOTA_BLOCKS);
 	cr_assert_eq(nat_counters(w.nat)->blocks, 1);
 	world_close(&w);
 }
@@ -151,7 +151,7 @@ Test(nat, t_7857_4_hard_pairing_refuses_when_the_paired_address_is_full)
 {
 	struct world w = paired_and_full(false);
 
-	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 500)), DROP_QUOTA_BLOCKS);
+	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 500)), DROP_NO_BLOCK);
 	cr_assert_eq(world_out(&w, key_of(HOST, NAT_TCP, 500)).addr, POOL_A);
 	cr_assert_eq(world_out(&w, key_of(HOST + 1, NAT_TCP, 500)).addr, POOL_B);
 	world_close(&w);
@@ -172,7 +172,7 @@ Test(nat, t_6888_4_a_subscriber_gets_no_more_blocks_than_his_limit)
 	w.policy.block_limit = 3;
 	for (uint16_t i = 0; i < 12; i++)
 		world_out(&w, key_of(HOST, NAT_UDP, i));
-	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 12)), DROP_QUOTA_PORTS);
+	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 12)), DROP_QUOTA_BLOCKS);
 	cr_assert_eq(world_subscriber(&w, HOST).n_blocks, 3);
 	world_out(&w, key_of(HOST + 1, NAT_UDP, 12));
 	world_close(&w);
@@ -186,10 +186,10 @@ Test(nat, t_6888_13_older_blocks_are_used_again_at_the_limit)
 	w.policy.block_limit = 3;
 	for (uint16_t i = 0; i < 12; i++)
 		world_out(&w, key_of(HOST, NAT_UDP, i));
-	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 12)), DROP_QUOTA_PORTS);
+	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 12)), DROP_QUOTA_BLOCKS);
 	nat_delete(w.nat, &(struct nat_key){HOST, 1, 1, NAT_UDP}, w.now_s);
 	world_out(&w, key_of(HOST, NAT_UDP, 12)); // in the same second already
-	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 13)), DROP_QUOTA_PORTS);
+	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 13)), DROP_QUOTA_BLOCKS);
 	world_close(&w);
 }
 
@@ -222,7 +222,7 @@ Test(nat, a_block_without_a_port_to_give_is_not_kept)
 	cr_assert(nat_is_new_subscriber(w.nat, 1, HOST));
 	cr_assert_eq(world_out(&w, key_of(HOST, NAT_TCP, 1)).addr, POOL_A);
 	world_recount(&w);
-	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 1)), DROP_QUOTA_BLOCKS);
+	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 1)), DROP_NO_BLOCK);
 	world_close(&w);
 }
 
@@ -320,7 +320,7 @@ Test(nat, a_new_block_is_searched_in_the_second_it_came)
 	for (uint16_t i = 0; i < 4; i++)
 		world_out(&w, key_of(HOST, NAT_UDP, i));
 	world_add(&w, POOL_B, 1024, 65535);
-	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 4)), DROP_QUOTA_BLOCKS);
+	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 4)), DROP_NO_BLOCK);
 	suggest(&w, key_of(HOST, NAT_UDP, 5), POOL_B, 2000);
 	cr_assert_eq(world_out(&w, key_of(HOST, NAT_UDP, 4)).addr, POOL_B);
 	world_close(&w);
@@ -338,7 +338,7 @@ Test(nat, t_6888_8_an_answered_port_rests_before_reuse)
 	nat_delete(w.nat, &(struct nat_key){HOST, 2, 1, NAT_UDP}, w.now_s);
 	cr_assert_eq(nat_counters(w.nat)->resting, 1);
 	for (unsigned s = 0; s < 120; s++) {
-		cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 7)), DROP_QUOTA_PORTS);
+		cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 7)), DROP_QUOTA_BLOCKS);
 		cr_assert_not(world_in(&w, NAT_UDP, to[2]));
 		world_pass(&w, 1);
 	}

@@ -10,8 +10,8 @@ Test(nat, t_6888_4_the_port_limit_is_per_subscriber_and_protocol)
 		world_out(&w, key_of(HOST, NAT_UDP, i));
 		world_out(&w, key_of(HOST, NAT_TCP, i));
 	}
-	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 10)), DROP_QUOTA_MAPPINGS);
-	cr_assert_eq(world_try(&w, key_of(HOST, NAT_TCP, 10)), DROP_QUOTA_MAPPINGS);
+	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 10)), DROP_QUOTA_PORTS);
+	cr_assert_eq(world_try(&w, key_of(HOST, NAT_TCP, 10)), DROP_QUOTA_PORTS);
 	world_out(&w, key_of(HOST, NAT_ICMP, 10));
 	world_out(&w, key_of(HOST + 1, NAT_UDP, 10));
 	cr_assert_eq(world_subscriber(&w, HOST).n_ports[NAT_UDP - 1], 10);

@@ -106,15 +106,15 @@ void book_justify_drop(struct book *b, const struct nat_key *key, enum drop why)
 	case DROP_SUBSCRIBERS_FULL:
 		right = subscribers_are_full(b, key->host);
 		break;
-	case DROP_QUOTA_MAPPINGS:
+	case DROP_QUOTA_PORTS:
 		right = policy->port_limit != 0 &&
 			book_count_ports(b, key->host, key->protocol) >= policy->port_limit;
 		break;
-	case DROP_QUOTA_PORTS:
+	case DROP_QUOTA_BLOCKS:
 		right = n_blocks >= policy->block_limit &&
 			!book_has_free_port(b, key->host, key->protocol);
 		break;
-	case DROP_QUOTA_BLOCKS:
+	case DROP_NO_BLOCK:
 		right = pair_is_full(b, key->host) &&
 			!book_has_free_port(b, key->host, key->protocol);
 		break;

@@ -362,7 +362,7 @@ Test(nat, t_6888_4_explicit_mappings_count_for_the_port_limit)
 	w.policy.port_limit = 2;
 	world_map(&w, key_of(HOST, NAT_TCP, 1), 1, 600);
 	world_out(&w, key_of(HOST, NAT_TCP, 2));
-	cr_assert_eq(world_try(&w, key_of(HOST, NAT_TCP, 3)), DROP_QUOTA_MAPPINGS);
+	cr_assert_eq(world_try(&w, key_of(HOST, NAT_TCP, 3)), DROP_QUOTA_PORTS);
 	cr_assert_eq(world_ask(&w, &wish, &view), NAT_QUOTA);
 	world_map(&w, key_of(HOST, NAT_UDP, 1), 1, 600);
 	world_close(&w);

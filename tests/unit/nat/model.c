@@ -188,8 +188,8 @@ static void end_of_time(struct book *b)
 // A run of this length that never met a full list or a quota would prove little.
 static void check_worth(struct book *b)
 {
-	static const enum drop met[] = {DROP_TABLE_FULL, DROP_SUBSCRIBERS_FULL, DROP_QUOTA_MAPPINGS,
-		DROP_QUOTA_PORTS, DROP_QUOTA_BLOCKS, DROP_POOL_NO_ADDRESS, DROP_POOL_NO_PORT};
+	static const enum drop met[] = {DROP_TABLE_FULL, DROP_SUBSCRIBERS_FULL, DROP_QUOTA_PORTS,
+		DROP_QUOTA_BLOCKS, DROP_NO_BLOCK, DROP_POOL_NO_ADDRESS, DROP_POOL_NO_PORT};
 	const struct nat_counters *c = nat_counters(b->n);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(met); i++)

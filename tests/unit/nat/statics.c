@@ -97,7 +97,7 @@ Test(nat, a_static_mapping_inside_somebodys_block_stands_beside_it)
 	cr_assert_eq(add_static(&w, key_of(HOST + 1, NAT_UDP, 9), POOL_A, port), 0);
 	for (uint16_t i = 2; i < 4; i++)
 		cr_assert_neq(world_out(&w, key_of(HOST, NAT_UDP, i)).port, port);
-	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 4)), DROP_QUOTA_PORTS);
+	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 4)), DROP_QUOTA_BLOCKS);
 	world_recount(&w);
 	world_in(&w, NAT_UDP, (struct recipe){POOL_A, port});
 	world_pass(&w, 131); // the block goes back at once: only the static one had an answer
