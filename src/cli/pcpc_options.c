@@ -34,7 +34,7 @@ static const char usage_text[] =
 	"\n"
 	"Of the program:\n"
 	"      --state FILE         where nonces are remembered (default: postern/pcpc in\n"
-	"                           $XDG_STATE_HOME, ~/.local/state, or /var/lib for root)\n"
+	"                           $XDG_STATE_HOME, else /var/lib for root, else ~/.local/state)\n"
 	"  -r, --raw                show the datagrams in hex\n"
 	"  -j, --json               one JSON object a line\n"
 	"  -h, --help\n"

@@ -27,10 +27,10 @@ bool pcpc_state_default_path(char *out, size_t size)
 	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 	int n;
 
-	if (geteuid() == 0)
-		n = snprintf(out, size, "/var/lib/postern/pcpc");
-	else if (state && state[0] == '/')
+	if (state && state[0] == '/')
 		n = snprintf(out, size, "%s/postern/pcpc", state);
+	else if (geteuid() == 0)
+		n = snprintf(out, size, "/var/lib/postern/pcpc");
 	else if (home && home[0] == '/')
 		n = snprintf(out, size, "%s/.local/state/postern/pcpc", home);
 	else
