@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "memory.h"
+#include "pages.h"
 #include "ports.h"
 
 // ---- shards ----------------------------------------------------------------------------------
@@ -69,62 +70,35 @@ static int shards_create(struct io *io)
 	return 0;
 }
 
-// ---- what memory there is --------------------------------------------------------------------
-
-struct pages { // of 2 MiB
-	uint64_t free, eal, shards;
-	bool eal_huge, shards_huge;
-};
-
-// Where there is too little for both, the shards come first: theirs are the cold lines.
-static struct pages pages_plan(const struct io *io, const struct eal_plan *plan)
-{
-	struct rng unused;
-	rng_init_u64(&unused, 0);
-	struct shard_setup setup = shard_setup_of(io, 0, &unused);
-	struct pages p = {
-		.free = memory_free_huge_pages(),
-		.eal = memory_round(plan->megabytes << 20) / HUGE_PAGE,
-		.shards = io->n_workers * (memory_round(shard_size(&setup)) / HUGE_PAGE),
-	};
-
-	p.shards_huge = p.free >= p.shards;
-	p.eal_huge = p.free >= p.eal + (p.shards_huge ? p.shards : 0);
-	return p;
-}
-
-static int pages_judge(const struct io *io, const struct pages *p)
-{
-	if (p->eal_huge && p->shards_huge)
-		return 0;
-	if (io->conf->require_huge_pages) {
-		log_error(io->log,
-			"huge pages are required: %llu of 2 MiB are needed, %llu are free",
-			(unsigned long long)(p->eal + p->shards), (unsigned long long)p->free);
-		return -ENOMEM;
-	}
-	log_warn(io->log,
-		"huge pages: %llu of 2 MiB are needed, %llu are free; %s go without and are "
-		"slower",
-		(unsigned long long)(p->eal + p->shards), (unsigned long long)p->free,
-		p->shards_huge ? "packet buffers"
-		: p->eal_huge  ? "shards"
-			       : "shards and packet buffers");
-	return 0;
-}
-
 // ---- EAL and packet buffers ------------------------------------------------------------------
 
-static int eal_up(struct io *io, struct eal_plan *plan, bool *shards_huge)
+// EAL would tell of a CPU that is not there with a page of its own options.
+static int cpus_choose(const struct io *io, struct eal_cpus *cpus)
 {
 	cpu_set_t usable;
+	char list[256];
 
 	if (sched_getaffinity(0, sizeof usable, &usable) != 0)
 		return -errno;
-	eal_plan_cpus(io->conf, &usable, &plan->cpus);
+	uint16_t missing = eal_plan_missing(io->conf, &usable);
+	if (missing != UINT16_MAX) {
+		log_error(io->log, "lcores: CPU %u is not among those this process may use: %s",
+			missing, eal_plan_list(&usable, list, sizeof list));
+		return -EINVAL;
+	}
+	eal_plan_cpus(io->conf, &usable, cpus);
+	return 0;
+}
+
+static int eal_up(struct io *io, struct eal_plan *plan, bool *shards_huge)
+{
+	int error = cpus_choose(io, &plan->cpus);
+
+	if (error)
+		return error;
 	eal_plan_memory(io->conf, plan);
-	struct pages pages = pages_plan(io, plan);
-	int error = pages_judge(io, &pages);
+	struct pages pages = pages_plan(io->conf, plan, memory_free_huge_pages());
+	error = pages_judge(io->log, io->conf, plan, &pages, memory_available());
 	if (error)
 		return error;
 	plan->huge = pages.eal_huge;
@@ -273,6 +247,7 @@ static int io_make(struct io *io, struct rng *rng)
 
 	leave_signals_to_workers();
 	int error = tables_create(io, rng);
+	io->rng = *rng; // from here on the shards' seeds
 	if (error == 0)
 		error = eal_up(io, &plan, &huge);
 	if (error)
@@ -302,7 +277,6 @@ int io_create(const struct io_setup *setup, struct io **out)
 	io->conf = setup->conf;
 	io->n_workers = setup->conf->n_workers;
 	io->n_ports = setup->conf->n_ports;
-	io->rng = *setup->rng;
 	int error = io_make(io, setup->rng);
 	if (error) {
 		(void)io_destroy(io);
