@@ -36,6 +36,10 @@ enum {
 
 // Control and workers onto the CPUs of `usable`: apart from each other where there are enough.
 void eal_plan_cpus(const struct conf *c, const cpu_set_t *usable, struct eal_cpus *cpus);
+// A CPU that a worker was given and `usable` does not have; UINT16_MAX: there is none.
+uint16_t eal_plan_missing(const struct conf *c, const cpu_set_t *usable);
+// "0-3,8" into out, cut where it ends; returns out.
+const char *eal_plan_list(const cpu_set_t *usable, char *out, size_t size);
 // Everything else but `huge`.
 void eal_plan_memory(const struct conf *c, struct eal_plan *plan);
 

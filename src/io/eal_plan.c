@@ -73,6 +73,34 @@ void eal_plan_cpus(const struct conf *c, const cpu_set_t *usable, struct eal_cpu
 	}
 }
 
+uint16_t eal_plan_missing(const struct conf *c, const cpu_set_t *usable)
+{
+	for (uint16_t i = 0; i < c->n_workers; i++) {
+		if (c->lcores[i] != UINT16_MAX && !CPU_ISSET(c->lcores[i], usable))
+			return c->lcores[i];
+	}
+	return UINT16_MAX;
+}
+
+const char *eal_plan_list(const cpu_set_t *usable, char *out, size_t size)
+{
+	uint16_t all[CPU_SETSIZE];
+	uint16_t n = list_cpus(usable, all);
+	size_t used = 0;
+
+	out[0] = 0;
+	for (uint16_t first = 0, i = 1; i <= n && used < size; i++) {
+		if (i < n && all[i] == all[i - 1] + 1)
+			continue;
+		used += (size_t)snprintf(
+			out + used, size - used, "%s%u", used ? "," : "", all[first]);
+		if (first < i - 1 && used < size)
+			used += (size_t)snprintf(out + used, size - used, "-%u", all[i - 1]);
+		first = i;
+	}
+	return out;
+}
+
 // ---- memory ----------------------------------------------------------------------------------
 
 #define ROOM_STEP 64u

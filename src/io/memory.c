@@ -26,6 +26,29 @@ uint64_t memory_free_huge_pages(void)
 	return n;
 }
 
+uint64_t memory_read_available(FILE *meminfo)
+{
+	char line[128];
+	unsigned long long kilobytes;
+
+	while (fgets(line, sizeof line, meminfo)) {
+		if (sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1)
+			return (uint64_t)kilobytes << 10;
+	}
+	return 0;
+}
+
+uint64_t memory_available(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	if (!f)
+		return 0;
+	uint64_t octets = memory_read_available(f);
+	fclose(f);
+	return octets;
+}
+
 // Populated at once: the first touch of a huge page zeroes 2 MiB, too long a stall for a worker.
 static void *take_huge(size_t size)
 {

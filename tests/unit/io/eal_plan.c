@@ -109,6 +109,35 @@ Test(io, control_shares_when_every_cpu_was_asked_for)
 	free(c);
 }
 
+Test(io, a_cpu_that_may_not_be_used_is_named)
+{
+	struct conf *c = workers(3);
+	cpu_set_t usable = cpus(0, 2);
+
+	cr_assert_eq(eal_plan_missing(c, &usable), UINT16_MAX);
+	c->lcores[1] = 1;
+	cr_assert_eq(eal_plan_missing(c, &usable), UINT16_MAX);
+	c->lcores[2] = 17;
+	cr_assert_eq(eal_plan_missing(c, &usable), 17);
+	c->lcores[2] = UINT16_MAX - 1; // more than a set can hold
+	cr_assert_eq(eal_plan_missing(c, &usable), UINT16_MAX - 1);
+	free(c);
+}
+
+Test(io, usable_cpus_are_listed_in_ranges)
+{
+	cpu_set_t usable = cpus(0, 4);
+	char text[32], tight[6];
+
+	CPU_SET(8, &usable);
+	CPU_SET(10, &usable);
+	CPU_SET(11, &usable);
+	cr_assert_str_eq(eal_plan_list(&usable, text, sizeof text), "0-3,8,10-11");
+	cr_assert_str_eq(eal_plan_list(&usable, tight, sizeof tight), "0-3,8");
+	CPU_ZERO(&usable);
+	cr_assert_str_eq(eal_plan_list(&usable, text, sizeof text), "");
+}
+
 Test(io, eal_is_told_lcores_and_memory)
 {
 	struct conf *c = workers(2);
