@@ -38,14 +38,21 @@ enum drop pkt_parse_link(const uint8_t *frame, size_t len, struct pkt_link *out)
 	return DROP_NONE;
 }
 
-// A group address is no station's own, whoever claims it (RFC 1812 s.3.3.2).
+// Neither a group address nor all zeros is a station's own, whoever claims it (RFC 1812 s.3.3.2).
+static bool is_station(const uint8_t mac[6])
+{
+	static const uint8_t nobody[6];
+
+	return !(mac[0] & GROUP_BIT) && memcmp(mac, nobody, sizeof nobody) != 0;
+}
+
 static bool arp_is_sound(const struct arp_wire *arp)
 {
 	uint16_t operation = be16_get(arp->operation);
 
 	return be16_eq(arp->hardware, ARP_ETHERNET) && be16_eq(arp->protocol, ETHERTYPE_IP4) &&
 	       arp->hardware_size == 6 && arp->protocol_size == 4 &&
-	       (operation == 1 || operation == 2) && !(arp->sender_mac[0] & GROUP_BIT);
+	       (operation == 1 || operation == 2) && is_station(arp->sender_mac);
 }
 
 enum drop pkt_parse_arp(const uint8_t *arp, size_t len, struct pkt_arp *out)

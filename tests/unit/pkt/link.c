@@ -127,6 +127,18 @@ Test(pkt, arp_malformed_messages_are_dropped)
 	}
 }
 
+Test(pkt, arp_from_nobody_is_dropped)
+{
+	uint8_t message[28];
+	struct pkt_arp arp;
+
+	memcpy(message, frame_arp_request + 14, sizeof message);
+	memset(message + 8, 0, 6);
+	cr_assert_eq(pkt_parse_arp(message, sizeof message, &arp), DROP_ARP);
+	message[13] = 1; // one octet makes a station of it
+	cr_assert_eq(pkt_parse_arp(message, sizeof message, &arp), DROP_NONE);
+}
+
 Test(pkt, arp_padding_behind_the_message_is_ignored)
 {
 	uint8_t padded[46] = {0};
