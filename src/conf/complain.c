@@ -153,6 +153,19 @@ void complain_found(
 	PUT_WANTED(one, wanted);
 }
 
+void complain_value(
+	struct critic *c, const struct node *at, const char *found, const char *wanted, ...)
+{
+	struct conf_complaint *one = complaint_about(c, at);
+
+	if (one) {
+		one->line = at->line;
+		one->column = at->column;
+		put(one->found, sizeof one->found, "%s", found);
+	}
+	PUT_WANTED(one, wanted);
+}
+
 void complain_name(struct critic *c, const struct node *at, const char *wanted, ...)
 {
 	struct conf_complaint *one = complaint_add(c);

@@ -93,10 +93,10 @@ static void refuse_ornaments(
 	struct builder *b, const struct node *at, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
 	if (anchor)
-		complain_found(b->critic, at, "an anchor (&)",
+		complain_value(b->critic, at, "an anchor (&)",
 			"a plain value: anchors and aliases are not used");
 	if (tag)
-		complain_found(b->critic, at, "a tag (!)", "a plain value: tags are not used");
+		complain_value(b->critic, at, "a tag (!)", "a plain value: tags are not used");
 }
 
 static bool is_null(const yaml_event_t *e)
@@ -149,7 +149,7 @@ static bool on_alias(struct builder *b, const yaml_event_t *e)
 	n = node_add(b, NODE_NULL, e->start_mark);
 	if (!n)
 		return false;
-	complain_found(b->critic, n, "an alias (*)", "the value itself: aliases are not used");
+	complain_value(b->critic, n, "an alias (*)", "the value itself: aliases are not used");
 	n->kind = NODE_BAD;
 	return true;
 }

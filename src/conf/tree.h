@@ -62,6 +62,9 @@ void complain(struct critic *c, const struct node *at, const char *wanted, ...)
 // The same with other words for what was found, such as "no device".
 void complain_found(struct critic *c, const struct node *at, const char *found, const char *wanted,
 	...) __attribute__((format(printf, 4, 5)));
+// The same at the place of the value, though it has a name.
+void complain_value(struct critic *c, const struct node *at, const char *found, const char *wanted,
+	...) __attribute__((format(printf, 4, 5)));
 // About the name of a map's member.
 void complain_name(struct critic *c, const struct node *at, const char *wanted, ...)
 	__attribute__((format(printf, 3, 4)));

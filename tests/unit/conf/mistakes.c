@@ -449,12 +449,21 @@ static const struct mistake mistakes[] = {
 			  "expected well-formed YAML while scanning for the next token"}},
 	{PORTS "nat-groups: &n {g: *n, h: !t {subscribers: [10.0.0.0/8], external-address-pool: "
 	       "[203.0.113.1]}}\n",
-		{"t:4:1: nat-groups: found an anchor (&), expected a plain value: anchors and "
+		{"t:4:13: nat-groups: found an anchor (&), expected a plain value: anchors and "
 		 "aliases are not used",
-			"t:4:17: nat-groups.g: found an alias (*), expected the value itself: "
+			"t:4:20: nat-groups.g: found an alias (*), expected the value itself: "
 			"aliases are not used",
-			"t:4:24: nat-groups.h: found a tag (!), expected a plain value: tags are "
+			"t:4:27: nat-groups.h: found a tag (!), expected a plain value: tags are "
 			"not used"}},
+	{PORTS GROUP "lcores: &a [1]\n"
+		     "control: {mode: &m 0660}\n"
+		     "limits: *a\n",
+		{"t:8:9: lcores: found an anchor (&), expected a plain value: anchors and aliases "
+		 "are not used",
+			"t:9:17: control.mode: found an anchor (&), expected a plain value: "
+			"anchors and aliases are not used",
+			"t:10:9: limits: found an alias (*), expected the value itself: aliases "
+			"are not used"}},
 	{"? [a, b]\n"
 	 ": c\n",
 		{"t:1:3: found a list, expected a plain name"}},
