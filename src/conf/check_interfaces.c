@@ -2,8 +2,10 @@
 // Whether the ports and VLANs fit together: parents, tags, addresses.
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "draft.h"
+#include "leaf.h"
 
 static void check_vlan(struct draft *d, struct said_interface *s, uint32_t self)
 {
@@ -28,12 +30,34 @@ static void check_vlan(struct draft *d, struct said_interface *s, uint32_t self)
 		complain(&d->critic, s->mtu_at, "at most the %u of its port", parent->mtu);
 }
 
-// Two entries for one device: the part before the arguments names it.
+// Two entries for one device: the part before the arguments names it. A PCI address has four ways
+// to be written: 0000:3b:00.1, 3b:00.1, and in capitals.
 static bool same_device(const char *a, const char *b)
 {
-	size_t len = strcspn(a, ",");
+	bool pci = leaf_is_pci(a) && leaf_is_pci(b);
 
-	return len == strcspn(b, ",") && !memcmp(a, b, len);
+	if (pci && !strncmp(a, "0000:", 5))
+		a += 5;
+	if (pci && !strncmp(b, "0000:", 5))
+		b += 5;
+	size_t len = strcspn(a, ",");
+	return len == strcspn(b, ",") && (pci ? !strncasecmp(a, b, len) : !memcmp(a, b, len));
+}
+
+// The kernel interface a virtual device stands on, up to the next comma; NULL: none, or one of
+// which several devices may have a part (AF_XDP: some queues each).
+static const char *kernel_interface(const char *device)
+{
+	const char *at = strstr(device, ",iface=");
+
+	return at && strncmp(device, "net_af_xdp", 10) ? at + strlen(",iface=") : NULL;
+}
+
+static bool same_kernel_interface(const char *a, const char *b)
+{
+	const char *x = kernel_interface(a), *y = kernel_interface(b);
+
+	return x && y && strcspn(x, ",") == strcspn(y, ",") && !memcmp(x, y, strcspn(x, ","));
 }
 
 static void check_port(struct draft *d, struct said_interface *s, uint32_t self)
@@ -47,6 +71,9 @@ static void check_port(struct draft *d, struct said_interface *s, uint32_t self)
 		const struct said_interface *o = &d->interfaces[i];
 		if (o->device[0] && same_device(o->device, s->device))
 			complain(&d->critic, s->device_at, "a device of its own: %s has this one",
+				node_place(o->at, place));
+		else if (same_kernel_interface(o->device, s->device))
+			complain(&d->critic, s->device_at, "an iface of its own: %s has this one",
 				node_place(o->at, place));
 	}
 }

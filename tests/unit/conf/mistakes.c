@@ -125,6 +125,27 @@ static const struct mistake mistakes[] = {
 	{PORTS "  outside2: {device: \"a,x=1\", addresses: [198.18.0.1/24]}\n" GROUP,
 		{"t:4:22: ports.outside2.device: found 'a,x=1', expected a device of its own: "
 		 "ports.inside (line 2) has this one"}},
+	{PORTS "  outside2: {device: \"net_tap0,iface=pn\", addresses: [198.18.0.1/24]}\n"
+	       "  outside3: {device: \"net_tap1,iface=pn-x\", addresses: [198.18.1.1/24]}\n"
+	       "  outside4: {device: \"net_tap2,mac=fixed,iface=pn\", addresses: "
+	       "[198.18.2.1/24]}\n"
+	       "  outside5: {device: \"net_af_packet0,iface=pn,qpairs=1\", addresses: "
+	       "[198.18.3.1/24]}\n"
+	       "  outside6: {device: \"net_af_xdp0,iface=e,start_queue=0\", addresses: "
+	       "[198.18.4.1/24]}\n"
+	       "  outside7: {device: \"net_af_xdp1,iface=e,start_queue=1\", addresses: "
+	       "[198.18.5.1/24]}\n" GROUP,
+		{"t:6:22: ports.outside4.device: found 'net_tap2,mac=fixed,iface=pn', expected an "
+		 "iface of its own: ports.outside2 (line 4) has this one",
+			"t:7:22: ports.outside5.device: found 'net_af_packet0,iface=pn,qpairs=1', "
+			"expected an iface of its own: ports.outside2 (line 4) has this one",
+			"t:7:22: ports.outside5.device: found 'net_af_packet0,iface=pn,qpairs=1', "
+			"expected an iface of its own: ports.outside4 (line 6) has this one"}},
+	{PORTS "  outside2: {device: \"0000:3b:00.1\", addresses: [198.18.0.1/24]}\n"
+	       "  outside3: {device: \"0001:3b:00.1\", addresses: [198.18.1.1/24]}\n"
+	       "  outside4: {device: \"3B:00.1\", addresses: [198.18.2.1/24]}\n" GROUP,
+		{"t:6:22: ports.outside4.device: found '3B:00.1', expected a device of its own: "
+		 "ports.outside2 (line 4) has this one"}},
 	{PORTS "  inside2: {device: \"a b\", vlan: 4, addresses: [10.0.0.1]}\n"
 	       "  inside3: {addresses: [10.0.0.0/8, 10.255.255.255/8, 127.0.0.1/8, 224.0.0.1/24]}\n"
 	       "  inside4: {device: d, parent: inside, vlan: 7, addresses: [10.0.0.1/8]}\n" GROUP,
