@@ -122,12 +122,43 @@ static int build_subscribers(struct draft *d)
 	return 0;
 }
 
+// ---- new subscribers -------------------------------------------------------------------------
+
+// Whole blocks, each at a multiple of its size, of all addresses.
+static uint64_t count_blocks(const struct conf_group *g)
+{
+	uint32_t size = g->nat.port_set_size, first = (g->port_first + size - 1) / size;
+
+	return (uint64_t)g->n_external * ((g->port_last + 1u) / size - first);
+}
+
+// A flood of forged sources takes a subscriber's place and a block each and holds them for about
+// 240 s: neither half of the places nor half of the blocks at once, nor more a second than come
+// free again. A small group must still be able to start.
+static void build_new_subscribers(struct conf *c)
+{
+	uint32_t subscribers = c->limits.subscribers, blocks;
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < c->n_groups; i++) {
+		if (c->groups[i].used)
+			n += count_blocks(&c->groups[i]);
+	}
+	blocks = n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+	if (c->new_subscriber_burst == 0)
+		c->new_subscriber_burst = max_u32(16, min_u32(subscribers / 2, blocks / 2));
+	if (c->new_subscriber_rate == 0)
+		c->new_subscriber_rate =
+			min_u32(max_u32(1000, subscribers / 240), max_u32(10, blocks / 240));
+}
+
 int build_groups(struct draft *d)
 {
 	int error;
 
 	build_ids(d);
 	build_port_set_min(d);
+	build_new_subscribers(d->c);
 	error = build_external(d);
 	return error ? error : build_subscribers(d);
 }

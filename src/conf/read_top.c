@@ -203,8 +203,8 @@ static void set_defaults(struct conf *c)
 	memset(c->lcores, 0xff, sizeof c->lcores);
 }
 
-// Defaults that follow from other leaves. A mapping that never saw an answer is gone after 240 s,
-// so that subscribers / 240 a second is what a flood of forged sources could hold for ever.
+// Defaults that follow from other leaves; those of new subscribers follow from the pools too and
+// wait until they are built.
 static void set_derived(struct draft *d)
 {
 	struct conf *c = d->c;
@@ -213,10 +213,6 @@ static void set_derived(struct draft *d)
 		complain_name(&d->critic, d->workers_at, "workers or lcores, not both");
 	else if (d->workers)
 		c->n_workers = (uint16_t)d->workers;
-	if (c->new_subscriber_burst == 0)
-		c->new_subscriber_burst = c->limits.subscribers / 2;
-	if (c->new_subscriber_rate == 0)
-		c->new_subscriber_rate = max_u32(1000, c->limits.subscribers / 240);
 	for (uint32_t i = 0; i < CONF_RETA; i++)
 		c->reta[i] = (uint8_t)(i % c->n_workers);
 	toeplitz_init(&c->toeplitz, toeplitz_default_key);
