@@ -18,13 +18,38 @@ static enum verdict echo(struct burst *b, struct pkt *p)
 	return VERDICT_REPLY;
 }
 
+// /31 has no network or broadcast address (RFC 3021), and an end of one subnet may be a host of
+// another.
+static bool is_subnet_end(const struct conf_interface *iface, ip4 ip)
+{
+	bool end = false;
+
+	for (uint16_t i = 0; i < iface->n_addresses; i++) {
+		ip4 mask = prefix4_mask(iface->addresses[i].bits), host = ip & ~mask;
+
+		if ((iface->addresses[i].ip ^ ip) & mask)
+			continue;
+		if (iface->addresses[i].bits >= 31 || (host != 0 && host != ~mask))
+			return false;
+		end = true;
+	}
+	return end;
+}
+
+bool is_impossible_source(const struct conf *c, const struct pkt *p)
+{
+	const struct conf_interface *iface = iface_of(c, p);
+
+	return conf_find_local(c, iface->realm, p->src) != NULL || is_subnet_end(iface, p->src);
+}
+
 enum verdict local_packet(struct burst *b, struct pkt *p, const struct conf_local *local)
 {
 	uint32_t group;
 
 	if (p->stage == PKT_HAIRPINNED)
 		return drop(b->s, p, DROP_HAIRPIN_LOOP);
-	if (conf_find_local(b->c, realm_of(b->c, p), p->src) != NULL)
+	if (is_impossible_source(b->c, p))
 		return drop(b->s, p, DROP_SPOOFED);
 	switch (p->kind) {
 	case PKT_ECHO:

@@ -102,7 +102,7 @@ static enum verdict create_out(struct burst *b, unsigned at)
 	uint32_t group = conf_group_of(b->c, out->key.realm, p->src);
 	enum drop why = DROP_NO_POLICY;
 
-	if (conf_find_local(b->c, out->key.realm, p->src) != NULL) // one of our own addresses
+	if (is_impossible_source(b->c, p))
 		return drop(b->s, p, DROP_SPOOFED);
 	if (group != PREFIX_NONE)
 		why = new_subscriber_allowed(b, p) ? nat_create(b->s->nat, &b->c->groups[group].nat,

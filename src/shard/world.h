@@ -131,6 +131,10 @@ enum verdict refuse(
 
 // ---- local.c, pcp.c --------------------------------------------------------------------------
 
+// A source that no host there can have: one of our own addresses, or the network or broadcast
+// address of a subnet of the interface it came by.
+bool is_impossible_source(const struct conf *c, const struct pkt *p);
+
 enum verdict local_packet(struct burst *b, struct pkt *p, const struct conf_local *local);
 // The group whose PCP server a UDP packet to one of our addresses is for, or PREFIX_NONE.
 uint32_t pcp_group(const struct conf *c, const struct pkt *p, const struct conf_local *local);

@@ -179,6 +179,46 @@ Test(outbound, fragments_and_foreign_protocols_are_counted)
 	world_close(&w);
 }
 
+#define SMALL_INSIDE                                                                               \
+	"ports:\n"                                                                                 \
+	"  inside: { device: a, addresses: [100.64.0.1/24, 100.64.9.8/31], routes: [{to: "         \
+	"100.64.0.0/16, via: 100.64.0.2}] }\n"                                                     \
+	"  outside: { device: b, addresses: [192.0.2.2/24], gateway: 192.0.2.1 }\n" LIMITS GROUP
+
+Test(outbound, a_source_that_no_host_can_have_makes_nothing)
+{
+	static const struct {
+		ip4 src;
+		bool host;
+	} cases[] = {
+		{GATEWAY, false},    // ours
+		{0x64400000, false}, // the subnet's own
+		{0x644000ff, false}, // its broadcast address
+		{0x644000fe, true},  // its last host
+		{0x64400100, true},  // behind the router
+		{0x644001ff, true},  // behind the router
+		{0x64400908, false}, // ours
+		{0x64400909, true},  // RFC 3021: both are hosts
+	};
+	struct world w;
+	struct frame f;
+
+	world_open(&w, SMALL_INSIDE);
+	struct recipe e = open_udp(&w, HOME, 5000, PEER);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		put(&w, INSIDE_PORT, udp_of(cases[i].src, 5000, PEER, 53), &f);
+		if (cases[i].host) {
+			expect_pass(&f, OUTSIDE_PORT);
+			continue;
+		}
+		expect_drop(&f, DROP_SPOOFED);
+		put(&w, INSIDE_PORT, udp_of(cases[i].src, 5000, e.addr, e.port), &f);
+		expect_drop(&f, DROP_SPOOFED);
+	}
+	cr_assert_eq(WORLD_NAT(&w, subscribers), 5);
+	world_close(&w);
+}
+
 // ---- MTU -------------------------------------------------------------------------------------
 
 #define NARROW_OUTSIDE                                                                             \
@@ -530,5 +570,24 @@ Test(outbound, a_port_without_an_address_answers_nothing)
 	m.ttl = 1;
 	put(&w, TRUNK, m, &f);
 	expect_drop(&f, DROP_TTL);
+	world_close(&w);
+}
+
+// ---- forged sources --------------------------------------------------------------------------
+
+Test(outbound, nobody_inside_has_an_address_of_ours)
+{
+	static const ip4 ours[] = {GATEWAY, EDGE, SERVER, 0xcb007104};
+	struct world w;
+	struct frame f;
+
+	world_open(&w, ONE_SHARD);
+	for (unsigned i = 0; i < ARRAY_SIZE(ours); i++) {
+		put(&w, INSIDE_PORT, udp_of(ours[i], 5000, PEER, 53), &f);
+		expect_drop(&f, DROP_SPOOFED);
+		put(&w, INSIDE_PORT, echo_of(ours[i], GATEWAY, ICMP_ECHO, 1), &f);
+		expect_drop(&f, DROP_SPOOFED);
+	}
+	cr_assert_eq(WORLD_NAT(&w, mappings), 0);
 	world_close(&w);
 }

@@ -369,6 +369,23 @@ Test(pcp, the_ports_a_client_may_map_are_bounded)
 	world_close(&w);
 }
 
+Test(pcp, a_source_that_no_host_can_have_is_not_answered)
+{
+	static const ip4 sources[] = {GATEWAY, 0x64400000, 0x647fffff}; // 100.64.0.1/10
+	struct world w;
+	struct frame f;
+
+	world_open(&w, ONE_SHARD);
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+		struct pcp_message m = ask_of(sources[i], IP_UDP, 1, 600);
+
+		ask_frame(&w, INSIDE_PORT, sources[i], SERVER, &m, &f);
+		expect_drop(&f, DROP_SPOOFED);
+	}
+	cr_assert_eq(WORLD_NAT(&w, leases), 0);
+	world_close(&w);
+}
+
 // Forged sources ask too: the newcomers among them share the rate that packets have.
 Test(pcp, newcomers_who_map_have_the_rate_of_those_who_send)
 {
