@@ -154,6 +154,24 @@ static enum pcp_result grant(struct question *q, struct recipe external, uint32_
 	return PCP_SUCCESS;
 }
 
+// Whether no waiting brings the suggested pair: nobody's here, or by configuration another's.
+static bool is_out_of_reach(const struct question *q, uint8_t protocol, const struct hint *h)
+{
+	struct nat_key holder;
+	struct nat_view view;
+
+	if (h->foreign || h->reserved)
+		return true;
+	if (h->pair.addr == 0)
+		return false;
+	if (!nat_address_known(q->nat, h->pair.addr))
+		return true;
+	if (!nat_peek_in(q->nat, protocol, h->pair, &holder))
+		return false;
+	nat_lease_look(q->nat, &holder, q->now_s, &view);
+	return view.kind == NAT_STATIC;
+}
+
 static enum pcp_result create(struct question *q, const struct nat_key *key, struct hint h)
 {
 	struct nat_view view = {0};
@@ -161,7 +179,7 @@ static enum pcp_result create(struct question *q, const struct nat_key *key, str
 
 	if (!q->asker->have_external)
 		return refuse(q, PCP_NETWORK_FAILURE);
-	if (q->prefer_failure && (h.foreign || h.reserved)) // never to be had: do not ask soon
+	if (q->prefer_failure && is_out_of_reach(q, key->protocol, &h)) // do not ask soon
 		return refuse_for(q, PCP_CANNOT_PROVIDE_EXTERNAL, PCP_ERROR_LONG_S);
 	result = write_lease(q, key, h.pair, clamp_lifetime(q), &view);
 	if (result != PCP_SUCCESS)
@@ -199,7 +217,8 @@ static enum pcp_result judge_create(
 		return create(q, key, h);
 	if (q->prefer_failure && !hint_is(&h, view->external))
 		return refuse_for(q, PCP_CANNOT_PROVIDE_EXTERNAL,
-			is_static ? PCP_ERROR_LONG_S : PCP_ERROR_SHORT_S);
+			is_static || is_out_of_reach(q, key->protocol, &h) ? PCP_ERROR_LONG_S
+									   : PCP_ERROR_SHORT_S);
 	if (is_static)
 		return grant(q, view->external, UINT32_MAX);
 	return renew(q, key, view);

@@ -424,8 +424,7 @@ Test(server, s13_2_exactly_the_suggested_pair_or_nothing)
 	world_open(&w);
 	m.external_port = 8443;
 	m.external_ip = ip6_mapped(FOREIGN_IP);
-	reply = world_map_exactly(&w, &m);
-	cr_assert_eq(reply.result, PCP_CANNOT_PROVIDE_EXTERNAL);
+	expect_answer(world_map_exactly(&w, &m), PCP_CANNOT_PROVIDE_EXTERNAL, PCP_ERROR_LONG_S);
 	m.external_ip = (ip6){{0x20, 1}}; // an IPv6 address is none of ours either
 	expect_answer(world_map_exactly(&w, &m), PCP_CANNOT_PROVIDE_EXTERNAL, PCP_ERROR_LONG_S);
 	cr_assert_eq(world_look(&w, &m).kind, NAT_ABSENT);
@@ -465,6 +464,23 @@ Test(server, s13_2_a_taken_port_is_told_with_the_time_it_stays_taken)
 	world_close(&w);
 }
 
+Test(server, s13_2_anothers_static_pair_is_refused_for_long)
+{
+	struct world w;
+	struct pcp_message m = map_of(IP_TCP, 443, 3600);
+
+	world_open(&w);
+	m.client = ip6_mapped(OTHER_IP);
+	w.asker.source = OTHER_IP;
+	m.external_ip = ip6_mapped(POOL_IP);
+	m.external_port = STATIC_PORT;
+	expect_answer(world_map_exactly(&w, &m), PCP_CANNOT_PROVIDE_EXTERNAL, PCP_ERROR_LONG_S);
+	cr_assert_eq(w.counters.maps_created, 0);
+	m.protocol = IP_UDP; // the number is only TCP's; nobody holds this one
+	expect_answer(world_map_exactly(&w, &m), PCP_CANNOT_PROVIDE_EXTERNAL, PCP_ERROR_SHORT_S);
+	world_close(&w);
+}
+
 Test(server, s13_2_an_existing_mapping_with_another_pair)
 {
 	struct world w;
@@ -476,5 +492,7 @@ Test(server, s13_2_an_existing_mapping_with_another_pair)
 	m.external_port = 8444;
 	expect_answer(world_map_exactly(&w, &m), PCP_CANNOT_PROVIDE_EXTERNAL, PCP_ERROR_SHORT_S);
 	cr_assert_eq(world_look(&w, &m).external.port, 8443);
+	m.external_ip = ip6_mapped(FOREIGN_IP);
+	expect_answer(world_map_exactly(&w, &m), PCP_CANNOT_PROVIDE_EXTERNAL, PCP_ERROR_LONG_S);
 	world_close(&w);
 }
