@@ -26,6 +26,7 @@ struct server_asker { // where a datagram came from, and whose it is
 	uint8_t realm, group;
 	bool authorized;    // false: a subscriber of another group, or PCP is off: NOT_AUTHORIZED
 	bool have_external; // false: the group has no external address yet: NETWORK_FAILURE
+	bool may_create;    // false: one new subscriber too many: NO_RESOURCES for a new mapping
 	uint32_t epoch_s;   // what this client is to be told
 };
 
@@ -35,7 +36,8 @@ struct server_asker { // where a datagram came from, and whose it is
 	X(maps_created, "MAP requests that made a mapping.")                                       \
 	X(maps_renewed, "MAP requests that renewed one.")                                          \
 	X(maps_deleted, "MAP requests with lifetime 0 answered with success.")                     \
-	X(nonce_mismatches, "Requests refused because the nonce was another.")
+	X(nonce_mismatches, "Requests refused because the nonce was another.")                     \
+	X(newcomers_refused, "MAP requests refused: too many new subscribers on that port.")
 
 struct server_counters {
 #define X(name, sentence) uint64_t name;

@@ -181,6 +181,10 @@ static enum pcp_result create(struct question *q, const struct nat_key *key, str
 		return refuse(q, PCP_NETWORK_FAILURE);
 	if (q->prefer_failure && is_out_of_reach(q, key->protocol, &h)) // do not ask soon
 		return refuse_for(q, PCP_CANNOT_PROVIDE_EXTERNAL, PCP_ERROR_LONG_S);
+	if (!q->asker->may_create) {
+		q->counters->newcomers_refused++;
+		return refuse(q, PCP_NO_RESOURCES);
+	}
 	result = write_lease(q, key, h.pair, clamp_lifetime(q), &view);
 	if (result != PCP_SUCCESS)
 		return result;

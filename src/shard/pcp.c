@@ -59,6 +59,7 @@ enum verdict pcp_packet(struct burst *b, struct pkt *p, uint32_t group)
 		.authorized = own_group == group,
 		.have_external = g->n_external > 0};
 	enum drop why;
+	bool is_map;
 
 	if (own_group == PREFIX_NONE)
 		return drop(b->s, p, DROP_PCP_INTERFACE);
@@ -66,8 +67,8 @@ enum verdict pcp_packet(struct burst *b, struct pkt *p, uint32_t group)
 		return drop(b->s, p, DROP_PCP_CHECKSUM);
 	if (p->room < at + PCP_MAX)
 		return drop(b->s, p, DROP_NO_BUFFER);
-	if (udp_len >= sizeof *udp + 2 && msg[1] == PCP_MAP && !new_subscriber_allowed(b, p))
-		return drop(b->s, p, DROP_SUBSCRIBER_RATE);
+	is_map = udp_len >= sizeof *udp + 2 && msg[1] == PCP_MAP;
+	asker.may_create = is_map && new_subscriber_allowed(b, p);
 	asker.epoch_s = client_epoch_s(b, group, realm, p->src);
 	why = server_answer(b->s->nat, &g->nat, &g->pcp, &asker, msg, udp_len - sizeof *udp,
 		b->now_s, &b->s->counters.server, &reply_len);

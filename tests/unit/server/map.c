@@ -349,6 +349,25 @@ Test(server, s15_1_delete_echoes_the_suggested_fields_and_can_be_repeated)
 	world_close(&w);
 }
 
+Test(server, s7_4_one_newcomer_too_many_is_no_resources)
+{
+	struct world w;
+	struct pcp_message m = map_of(IP_TCP, 8080, 3600);
+
+	world_open(&w);
+	w.asker.may_create = false;
+	expect_answer(world_map(&w, &m), PCP_NO_RESOURCES, PCP_ERROR_SHORT_S);
+	cr_assert_eq(w.counters.newcomers_refused, 1);
+	cr_assert_eq(world_look(&w, &m).kind, NAT_ABSENT);
+	world_packet(&w, NAT_TCP, 8080); // what exists is none too many
+	expect_answer(world_map(&w, &m), PCP_SUCCESS, 3600);
+	m.lifetime_s = 0;
+	m.internal_port = 8081;
+	expect_answer(world_map(&w, &m), PCP_SUCCESS, 0);
+	cr_assert_eq(w.counters.newcomers_refused, 1);
+	world_close(&w);
+}
+
 Test(server, s15_the_same_client_gets_a_resting_port_back)
 {
 	struct world w;

@@ -72,6 +72,7 @@ static inline void world_open(struct world *w)
 		.realm = 1,
 		.authorized = true,
 		.have_external = true,
+		.may_create = true,
 		.epoch_s = EPOCH_S};
 }
 

@@ -393,15 +393,14 @@ Test(pcp, newcomers_who_map_have_the_rate_of_those_who_send)
 					 " external-addresses: 2, new-subscriber-rate: 10, "
 					 "new-subscriber-burst: 2 }\n" GROUP;
 	struct world w;
-	struct pcp_message request;
 	struct frame f;
 
 	world_open(&w, yaml);
 	cr_assert_eq(ask_map(&w, HOME, SERVER, IP_UDP, 1, 600).result, PCP_SUCCESS);
 	cr_assert_eq(ask_map(&w, HOME + 1, SERVER, IP_UDP, 1, 600).result, PCP_SUCCESS);
-	request = ask_of(HOME + 2, IP_UDP, 1, 600);
-	ask_frame(&w, INSIDE_PORT, HOME + 2, SERVER, &request, &f);
-	expect_drop(&f, DROP_SUBSCRIBER_RATE);
+	cr_assert_eq(ask_map(&w, HOME + 2, SERVER, IP_UDP, 1, 600).result, PCP_NO_RESOURCES);
+	cr_assert_eq(WORLD_COUNT(&w, server.newcomers_refused), 1);
+	cr_assert_eq(WORLD_NAT(&w, subscribers), 2);
 	cr_assert_eq(ask_map(&w, HOME, SERVER, IP_UDP, 2, 600).result, PCP_SUCCESS);
 	ask_announce(&w, INSIDE_PORT, HOME + 3, SERVER, &f);
 	cr_assert_eq(f.verdict, VERDICT_REPLY);
