@@ -71,6 +71,8 @@ struct shard *io_shard(struct io *io, uint16_t worker); // for wishes and counte
 	X(arp_replies_received, "ARP replies to us.")                                              \
 	X(arp_requests_sent, "ARP requests sent, probes of stale neighbours included.")            \
 	X(arp_gratuitous_sent, "Gratuitous ARP requests sent at start and after reloads.")         \
+	X(arp_conflicts, "ARP messages that contradicted a fresh neighbour, or claimed an "        \
+			 "address of ours.")                                                       \
 	X(neighbour_news_lost, "Learned neighbours lost because control was behind.")              \
 	X(packets_waited, "Packets that had to wait for an ARP answer.")
 
@@ -104,6 +106,7 @@ struct io_port_info {
 	const char *device; // likewise
 	char driver[32];    // "net_tap"
 	uint8_t mac[6];
+	bool link_known; // false: the device cannot tell; link_up and speed_mbps say nothing
 	bool link_up;
 	uint32_t speed_mbps; // 0: unknown
 	uint16_t mtu;
@@ -140,7 +143,7 @@ struct io_neighbour {
 	uint16_t iface; // index into the snapshot's interfaces
 	ip4 ip;
 	uint8_t mac[6];
-	bool stale;     // not confirmed for a minute; used and asked again
+	bool stale;     // not confirmed for half a minute, or disputed; used and asked again
 	uint32_t age_s; // since it was confirmed
 };
 

@@ -120,29 +120,53 @@ static void hear_reply(struct worker *w, uint16_t iface, struct rte_mbuf *m,
 	rte_pktmbuf_free(m);
 }
 
-// A sender is believed when his address is a neighbour's on this link, and none that we answer for.
-static bool is_believable(const struct worker *w, uint16_t index, const struct pkt_arp *arp)
+// The neighbour's own answer shall settle who has his address.
+static void defend(struct worker *w, uint16_t iface, const struct pkt_arp *arp)
 {
-	const struct conf_interface *iface = &w->conf->interfaces[index];
+	if (!neighbours_contradict(
+		    w->neighbours, neighbour_key(iface, arp->sender_ip), arp->sender_mac))
+		return;
+	w->counters.arp_conflicts++;
+	send_probe(w, iface, arp->sender_ip);
+}
 
-	return onlink_neighbour(iface, arp->sender_ip) &&
-	       !onlink_is_ours(w->conf, index, arp->sender_ip) &&
-	       memcmp(arp->sender_mac, &w->tx[iface->port].mac, sizeof arp->sender_mac) != 0;
+static void hear(struct worker *w, uint16_t iface, struct rte_mbuf *m, const struct pkt_link *link,
+	const struct pkt_arp *arp, bool believed)
+{
+	if (believed)
+		defend(w, iface, arp);
+	if (arp->operation == ARP_REQUEST)
+		hear_request(w, iface, m, link, arp, believed);
+	else
+		hear_reply(w, iface, m, link, arp, believed);
 }
 
 void arp_receive(struct worker *w, uint16_t iface, struct rte_mbuf *m, const struct pkt_link *link)
 {
 	const uint8_t *at = rte_pktmbuf_mtod_offset(m, const uint8_t *, link->l3_at);
+	const struct eth_wire *eth = rte_pktmbuf_mtod(m, const void *);
+	const uint8_t *own_mac = w->tx[w->conf->interfaces[iface].port].mac.addr_bytes;
 	struct pkt_arp arp;
 
 	if (pkt_parse_arp(at, (size_t)(m->data_len - link->l3_at), &arp) != DROP_NONE) {
 		worker_drop(w, m, DROP_ARP);
 		return;
 	}
-	if (arp.operation == ARP_REQUEST)
-		hear_request(w, iface, m, link, &arp, is_believable(w, iface, &arp));
-	else
-		hear_reply(w, iface, m, link, &arp, is_believable(w, iface, &arp));
+	switch (onlink_judge_sender(w->conf, iface, own_mac, eth->src, &arp)) {
+	case ONLINK_NEIGHBOUR:
+		hear(w, iface, m, link, &arp, true);
+		return;
+	case ONLINK_STRANGER:
+		hear(w, iface, m, link, &arp, false);
+		return;
+	case ONLINK_CLAIMS_OURS:
+		w->counters.arp_conflicts++;
+		worker_drop(w, m, DROP_ARP);
+		return;
+	case ONLINK_FORGED:
+		worker_drop(w, m, DROP_ARP);
+		return;
+	}
 }
 
 // ---- gratuitous ------------------------------------------------------------------------------

@@ -61,15 +61,15 @@ const struct shard_epochs *io_epochs(const struct io *io)
 
 // ---- neighbours ------------------------------------------------------------------------------
 
-static void log_moved(const struct io *io, const struct learned *news)
+static void log_news(const struct io *io, const struct learned *news, const char *what)
 {
 	const struct conf_interface *iface = &io->conf->interfaces[neighbour_key_iface(news->key)];
 	const uint8_t *mac = news->mac;
 	char text[IP4_TEXT];
 
-	log_info(io->log, "neighbour %s on %s is now at %02x:%02x:%02x:%02x:%02x:%02x",
-		ip4_format(neighbour_key_ip(news->key), text), iface->name, mac[0], mac[1], mac[2],
-		mac[3], mac[4], mac[5]);
+	log_info(io->log, "neighbour %s on %s %s %02x:%02x:%02x:%02x:%02x:%02x",
+		ip4_format(neighbour_key_ip(news->key), text), iface->name, what, mac[0], mac[1],
+		mac[2], mac[3], mac[4], mac[5]);
 }
 
 // The worker may have seen an older snapshot than the one in force.
@@ -77,9 +77,12 @@ static void take_news(struct io *io, const struct learned *news, ns now)
 {
 	if (!keep_neighbour(io->conf, news->key))
 		return;
-	if (neighbours_learn(&io->neighbours, news->key, news->mac, news->word, now) ==
-		NEIGHBOUR_MOVED)
-		log_moved(io, news);
+	enum neighbour_change change =
+		neighbours_learn(&io->neighbours, news->key, news->mac, news->word, now);
+	if (change == NEIGHBOUR_MOVED)
+		log_news(io, news, "is now at");
+	else if (change == NEIGHBOUR_DISPUTED)
+		log_news(io, news, "is asked again, as it is claimed by");
 }
 
 void io_poll(struct io *io, ns now)

@@ -20,7 +20,8 @@ int neighbours_init(struct neighbours *t, uint32_t max, struct secret secret)
 	*t = (struct neighbours){.mask = homes - 1, .max = max, .secret = secret};
 	t->places = calloc(neighbours_places(t), sizeof *t->places);
 	t->confirmed = calloc(neighbours_places(t), sizeof *t->confirmed);
-	if (t->places && t->confirmed)
+	t->disputed = calloc(neighbours_places(t), sizeof *t->disputed);
+	if (t->places && t->confirmed && t->disputed)
 		return 0;
 	neighbours_fini(t);
 	return -ENOMEM;
@@ -30,8 +31,10 @@ void neighbours_fini(struct neighbours *t)
 {
 	free(t->places);
 	free(t->confirmed);
+	free(t->disputed);
 	t->places = NULL;
 	t->confirmed = NULL;
+	t->disputed = NULL;
 }
 
 static void place_clear(struct neighbours *t, uint32_t i)
@@ -83,6 +86,36 @@ static enum neighbour_change confirm(struct neighbours *t, uint32_t i, const uin
 	return was == is ? NEIGHBOUR_KEPT : NEIGHBOUR_MOVED;
 }
 
+static bool has_mac(const struct neighbours *t, uint32_t i, const uint8_t mac[6])
+{
+	return (t->places[i].value ^ neighbour_value(mac, 0)) >> 16 == 0;
+}
+
+static void set_flags(struct neighbours *t, uint32_t i, uint64_t flags)
+{
+	uint64_t mac = t->places[i].value & ~(uint64_t)UINT16_MAX;
+
+	__atomic_store_n(&t->places[i].value, mac | flags, __ATOMIC_RELEASE);
+}
+
+// What somebody with another MAC says of a known neighbour.
+static enum neighbour_change contradict(
+	struct neighbours *t, uint32_t i, const uint8_t mac[6], enum neighbour_word word, ns now)
+{
+	bool disputed = t->places[i].value & NEIGHBOUR_FLAG_DISPUTED;
+
+	if (now >= t->confirmed[i] + NEIGHBOUR_STALE_NS)
+		return confirm(t, i, mac, now);
+	if (!disputed) {
+		set_flags(t, i, NEIGHBOUR_FLAG_STALE | NEIGHBOUR_FLAG_DISPUTED);
+		t->disputed[i] = now;
+		return NEIGHBOUR_DISPUTED;
+	}
+	if (word == NEIGHBOUR_ANSWER && now >= t->disputed[i] + NEIGHBOUR_DISPUTE_NS)
+		return confirm(t, i, mac, now);
+	return NEIGHBOUR_REFUSED;
+}
+
 enum neighbour_change neighbours_learn(
 	struct neighbours *t, uint64_t key, const uint8_t mac[6], enum neighbour_word word, ns now)
 {
@@ -90,7 +123,8 @@ enum neighbour_change neighbours_learn(
 	uint32_t place = t->n < t->max ? w.empty : PLACE_NONE;
 
 	if (w.same != PLACE_NONE)
-		return confirm(t, w.same, mac, now);
+		return has_mac(t, w.same, mac) ? confirm(t, w.same, mac, now)
+					       : contradict(t, w.same, mac, word, now);
 	if (word == NEIGHBOUR_HEARSAY)
 		return NEIGHBOUR_REFUSED;
 	if (place == PLACE_NONE && word == NEIGHBOUR_ANSWER)
@@ -109,8 +143,8 @@ static void age_place(struct neighbours *t, uint32_t i, ns now)
 		return;
 	if (now >= t->confirmed[i] + NEIGHBOUR_GONE_NS)
 		place_clear(t, i);
-	else if (!(p->value & NEIGHBOUR_FLAG_STALE))
-		__atomic_store_n(&p->value, p->value | NEIGHBOUR_FLAG_STALE, __ATOMIC_RELEASE);
+	else if ((p->value & UINT16_MAX) != NEIGHBOUR_FLAG_STALE)
+		set_flags(t, i, NEIGHBOUR_FLAG_STALE);
 }
 
 void neighbours_age(struct neighbours *t, uint32_t budget, ns now)

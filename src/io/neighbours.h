@@ -13,14 +13,16 @@
 #include <postern/base.h>
 
 #define NEIGHBOUR_WINDOW 16u
-#define NEIGHBOUR_STALE_NS (60 * NS_PER_S) // used, and asked again
-#define NEIGHBOUR_GONE_NS (180 * NS_PER_S) // without a confirmation
+#define NEIGHBOUR_STALE_NS (30 * NS_PER_S)  // used, and asked again; until then it is fresh
+#define NEIGHBOUR_DISPUTE_NS (3 * NS_PER_S) // for the old owner to answer, and be asked thrice
+#define NEIGHBOUR_GONE_NS (180 * NS_PER_S)  // without a confirmation
 
 struct neighbour_place {
 	uint64_t key;   // 0: empty
 	uint64_t value; // MAC in the upper 48 bits, flags below
 };
 #define NEIGHBOUR_FLAG_STALE 1u
+#define NEIGHBOUR_FLAG_DISPUTED 2u // fresh, but another MAC claims it; stale as well
 
 struct neighbours {
 	uint32_t mask; // homes - 1
@@ -28,6 +30,7 @@ struct neighbours {
 	struct secret secret;
 	struct neighbour_place *places; // mask + NEIGHBOUR_WINDOW of them
 	ns *confirmed;                  // by place; the writer's alone
+	ns *disputed;                   // likewise: since when, for NEIGHBOUR_FLAG_DISPUTED
 	uint32_t age_cursor;
 };
 
@@ -82,13 +85,26 @@ static inline bool neighbours_find(const struct neighbours *t, uint64_t key, uin
 	return false;
 }
 
+// Reader. Whether `mac` is another than a fresh neighbour has.
+static inline bool neighbours_contradict(
+	const struct neighbours *t, uint64_t key, const uint8_t mac[6])
+{
+	uint64_t value;
+
+	if (!neighbours_find(t, key, &value) || (value ^ neighbour_value(mac, 0)) >> 16 == 0)
+		return false;
+	return !(value & NEIGHBOUR_FLAG_STALE) || value & NEIGHBOUR_FLAG_DISPUTED;
+}
+
 // ---- the writer's side -----------------------------------------------------------------------
 
 enum neighbour_change {
-	NEIGHBOUR_KEPT,    // known already, confirmed now
-	NEIGHBOUR_NEW,     // entered
-	NEIGHBOUR_MOVED,   // known with another MAC
-	NEIGHBOUR_REFUSED, // no room, or an answer nobody asked for about a stranger
+	NEIGHBOUR_KEPT,     // known already, confirmed now
+	NEIGHBOUR_NEW,      // entered
+	NEIGHBOUR_MOVED,    // known with another MAC
+	NEIGHBOUR_DISPUTED, // fresh with another MAC, which it keeps until its owner had his say
+	NEIGHBOUR_REFUSED,  // no room, or an answer nobody asked for about a stranger; still
+			    // disputed
 };
 
 enum neighbour_word {      // how far the news is believed
@@ -99,6 +115,8 @@ enum neighbour_word {      // how far the news is believed
 
 MUST_CHECK int neighbours_init(struct neighbours *t, uint32_t max, struct secret secret);
 void neighbours_fini(struct neighbours *t);
+// One message never replaces a fresh neighbour. It makes him disputed, and so asked: his own answer
+// ends that. An answer of the other is believed when he kept silent for NEIGHBOUR_DISPUTE_NS.
 enum neighbour_change neighbours_learn(
 	struct neighbours *t, uint64_t key, const uint8_t mac[6], enum neighbour_word word, ns now);
 // Looks at `budget` places: marks the stale, removes the gone. A whole round takes

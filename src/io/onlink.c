@@ -71,6 +71,18 @@ bool onlink_is_ours(const struct conf *c, uint16_t i, ip4 ip)
 	return local->kind == CONF_LOCAL_POOL && is_pool_onlink(iface, ip);
 }
 
+enum onlink_sender onlink_judge_sender(const struct conf *c, uint16_t i, const uint8_t own_mac[6],
+	const uint8_t frame_source[6], const struct pkt_arp *arp)
+{
+	if (memcmp(frame_source, arp->sender_mac, sizeof arp->sender_mac) != 0 ||
+		memcmp(own_mac, arp->sender_mac, sizeof arp->sender_mac) == 0)
+		return ONLINK_FORGED;
+	if (onlink_is_ours(c, i, arp->sender_ip))
+		return ONLINK_CLAIMS_OURS;
+	return onlink_neighbour(&c->interfaces[i], arp->sender_ip) ? ONLINK_NEIGHBOUR
+								   : ONLINK_STRANGER;
+}
+
 // The cursor counts places, used or not: first every interface's CONF_MAX_ADDRESSES, then every
 // interface times every pool address.
 static bool own_at(const struct conf *c, uint32_t at, uint16_t *iface, ip4 *ip)

@@ -15,6 +15,16 @@ ip4 onlink_source(const struct conf_interface *iface, ip4 ip);
 // listen addresses on inside interfaces, pool addresses within a subnet of an outside one.
 bool onlink_is_ours(const struct conf *c, uint16_t i, ip4 ip);
 
+enum onlink_sender {        // of an ARP message, by what he says of himself
+	ONLINK_FORGED,      // the frame has another source, or ours
+	ONLINK_CLAIMS_OURS, // has an address that we answer for
+	ONLINK_NEIGHBOUR,   // may have his
+	ONLINK_STRANGER,    // has none of this link: answered, not remembered
+};
+
+enum onlink_sender onlink_judge_sender(const struct conf *c, uint16_t i, const uint8_t own_mac[6],
+	const uint8_t frame_source[6], const struct pkt_arp *arp);
+
 // Addresses to announce by gratuitous ARP, one at a time from *cursor on (0 at first): own
 // addresses, then on-link pool addresses. False: that was all.
 bool onlink_next_own(const struct conf *c, uint32_t *cursor, uint16_t *iface, ip4 *ip);

@@ -123,10 +123,13 @@ static void send_multicast(
 	send_to(w, iface, mac, m);
 }
 
-// Asks a stale neighbour that is in use, at most once a second.
-static void refresh(struct worker *w, uint16_t iface, ip4 ip, uint64_t key)
+// Half of the waiting room is for packets: he who disputes many neighbours keeps none of them out.
+void send_probe(struct worker *w, uint16_t iface, ip4 ip)
 {
-	if (waiting_put(&w->waiting, key, NULL, w->now) == WAITING_ASK)
+	uint64_t key = neighbour_key(iface, ip);
+
+	if (w->waiting.n_seats < WAITING_SEATS / 2 &&
+		waiting_put(&w->waiting, key, NULL, w->now) == WAITING_ASK)
 		arp_ask(w, iface, ip);
 }
 
@@ -160,7 +163,7 @@ static void send_via(struct worker *w, uint16_t iface, ip4 ip, struct rte_mbuf *
 		return;
 	}
 	if (unlikely(value & NEIGHBOUR_FLAG_STALE))
-		refresh(w, iface, ip, key);
+		send_probe(w, iface, ip);
 	neighbour_value_mac(value, mac);
 	send_to(w, &w->conf->interfaces[iface], mac, m);
 }

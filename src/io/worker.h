@@ -181,6 +181,7 @@ void send_packet(struct worker *w, struct pkt *p); // or an ICMP error in its pl
 void send_made(struct worker *w, struct pkt *p);   // one the shard made: dropped when too big
 void send_frame(struct worker *w, uint16_t port, struct rte_mbuf *m);
 void send_flush(struct worker *w);
+void send_probe(struct worker *w, uint16_t iface, ip4 ip); // asks, at most once a second each
 void send_waiting(struct worker *w); // lets go whoever's neighbour answered, drops the expired
 
 // arp.c

@@ -23,7 +23,7 @@ static bool known(const struct neighbours *t, uint64_t key, const uint8_t mac[6]
 	if (!neighbours_find(t, key, &value))
 		return false;
 	neighbour_value_mac(value, found);
-	cr_assert_eq(value & NEIGHBOUR_FLAG_STALE, stale);
+	cr_assert_eq((value & NEIGHBOUR_FLAG_STALE) != 0, stale);
 	return memcmp(found, mac, 6) == 0;
 }
 
@@ -48,9 +48,66 @@ Test(io, neighbour_with_another_mac_has_moved)
 
 	cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 1), NEIGHBOUR_NEW);
 	cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ASKER, 2), NEIGHBOUR_KEPT);
-	cr_assert_eq(neighbours_learn(&t, key, mac_b, NEIGHBOUR_HEARSAY, 3), NEIGHBOUR_MOVED);
+	cr_assert_eq(neighbours_learn(&t, key, mac_b, NEIGHBOUR_HEARSAY, 2 + NEIGHBOUR_STALE_NS),
+		NEIGHBOUR_MOVED);
 	cr_assert(known(&t, key, mac_b, false));
 	cr_assert_eq(t.n, 1);
+	neighbours_fini(&t);
+}
+
+Test(io, one_message_does_not_move_a_fresh_neighbour)
+{
+	static const enum neighbour_word words[] = {
+		NEIGHBOUR_HEARSAY, NEIGHBOUR_ASKER, NEIGHBOUR_ANSWER};
+	uint64_t key = neighbour_key(0, 1), now = NEIGHBOUR_STALE_NS;
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		struct neighbours t = table(16);
+		cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 1), NEIGHBOUR_NEW);
+		cr_assert(neighbours_contradict(&t, key, mac_b));
+		cr_assert_not(neighbours_contradict(&t, key, mac_a));
+		cr_assert_eq(neighbours_learn(&t, key, mac_b, words[i], now), NEIGHBOUR_DISPUTED);
+		cr_assert(known(&t, key, mac_a, true), "used, and asked");
+		cr_assert(neighbours_contradict(&t, key, mac_b), "again");
+		cr_assert_eq(neighbours_learn(&t, key, mac_b, words[i], now), NEIGHBOUR_REFUSED);
+		cr_assert_eq(
+			neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, now), NEIGHBOUR_KEPT);
+		cr_assert(known(&t, key, mac_a, false), "its own answer settles it");
+		cr_assert_eq(neighbours_learn(&t, key, mac_b, words[i], now + NEIGHBOUR_DISPUTE_NS),
+			NEIGHBOUR_DISPUTED, "and the next one begins anew");
+		neighbours_fini(&t);
+	}
+}
+
+Test(io, answer_moves_a_neighbour_who_keeps_silent)
+{
+	struct neighbours t = table(16);
+	uint64_t key = neighbour_key(0, 1);
+	ns end = 2 + NEIGHBOUR_DISPUTE_NS;
+
+	cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 1), NEIGHBOUR_NEW);
+	cr_assert_eq(neighbours_learn(&t, key, mac_b, NEIGHBOUR_HEARSAY, 2), NEIGHBOUR_DISPUTED);
+	cr_assert_eq(
+		neighbours_learn(&t, key, mac_b, NEIGHBOUR_ANSWER, end - 1), NEIGHBOUR_REFUSED);
+	cr_assert_eq(neighbours_learn(&t, key, mac_b, NEIGHBOUR_HEARSAY, end), NEIGHBOUR_REFUSED);
+	cr_assert_eq(neighbours_learn(&t, key, mac_b, NEIGHBOUR_ASKER, end), NEIGHBOUR_REFUSED);
+	cr_assert(known(&t, key, mac_a, true));
+	cr_assert_eq(neighbours_learn(&t, key, mac_b, NEIGHBOUR_ANSWER, end), NEIGHBOUR_MOVED);
+	cr_assert(known(&t, key, mac_b, false));
+	neighbours_fini(&t);
+}
+
+Test(io, stale_neighbour_is_not_contradicted)
+{
+	struct neighbours t = table(16);
+	uint64_t key = neighbour_key(0, 1);
+
+	cr_assert_not(neighbours_contradict(&t, key, mac_b), "a stranger");
+	cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 1), NEIGHBOUR_NEW);
+	cr_assert_eq(neighbours_learn(&t, key, mac_b, NEIGHBOUR_HEARSAY, 2), NEIGHBOUR_DISPUTED);
+	neighbours_age(&t, neighbours_places(&t), 1 + NEIGHBOUR_STALE_NS);
+	cr_assert_not(neighbours_contradict(&t, key, mac_b), "the dispute is over");
+	cr_assert(known(&t, key, mac_a, true));
 	neighbours_fini(&t);
 }
 
@@ -76,9 +133,9 @@ Test(io, unconfirmed_neighbour_goes_stale_then_goes)
 	uint64_t key = neighbour_key(1, 1), value;
 
 	cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, NS_PER_S), NEIGHBOUR_NEW);
-	age_all(&t, 60 * NS_PER_S);
+	age_all(&t, 30 * NS_PER_S);
 	cr_assert(known(&t, key, mac_a, false));
-	age_all(&t, 61 * NS_PER_S);
+	age_all(&t, 31 * NS_PER_S);
 	cr_assert(known(&t, key, mac_a, true));
 	cr_assert_eq(
 		neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 100 * NS_PER_S), NEIGHBOUR_KEPT);
@@ -163,7 +220,8 @@ Test(io, random_run_agrees_with_a_plain_array)
 	struct {
 		ns confirmed;
 		uint8_t mac;
-	} model[HOSTS] = {{0, 0}};
+		bool disputed;
+	} model[HOSTS] = {{0, 0, false}};
 	struct rng rng;
 	ns now = NS_PER_S;
 
@@ -182,12 +240,18 @@ Test(io, random_run_agrees_with_a_plain_array)
 			neighbours_learn(&t, neighbour_key(0, host), mac, NEIGHBOUR_ASKER, now);
 		if (!model[host].confirmed)
 			cr_assert(change == NEIGHBOUR_NEW || change == NEIGHBOUR_REFUSED);
+		else if (model[host].mac == mac[5])
+			cr_assert_eq(change, NEIGHBOUR_KEPT);
+		else if (now >= model[host].confirmed + NEIGHBOUR_STALE_NS)
+			cr_assert_eq(change, NEIGHBOUR_MOVED);
 		else
 			cr_assert_eq(change,
-				model[host].mac == mac[5] ? NEIGHBOUR_KEPT : NEIGHBOUR_MOVED);
-		if (change == NEIGHBOUR_REFUSED)
+				model[host].disputed ? NEIGHBOUR_REFUSED : NEIGHBOUR_DISPUTED);
+		model[host].disputed |= change == NEIGHBOUR_DISPUTED;
+		if (change == NEIGHBOUR_REFUSED || change == NEIGHBOUR_DISPUTED)
 			continue;
 		model[host].confirmed = now;
+		model[host].disputed = false;
 		model[host].mac = mac[5];
 		uint32_t n = 0;
 		for (uint32_t i = 0; i < HOSTS; i++)

@@ -144,3 +144,28 @@ Test(io, own_and_on_link_pool_addresses_are_announced_once_each)
 	cr_assert_not(onlink_next_own(c, &cursor, &iface, &ip));
 	conf_destroy(c);
 }
+
+Test(io, arp_sender_is_judged_by_frame_and_address)
+{
+	static const uint8_t own[6] = {2, 0, 0, 0, 0, 1}, his[6] = {2, 0, 0, 0, 0, 2};
+	struct conf *c = calloc(1, sizeof *c);
+	struct pkt_arp arp = {.operation = 2, .sender_ip = address("192.0.2.7")};
+	struct conf_local nothing = {.kind = CONF_NOT_LOCAL};
+
+	cr_assert(c);
+	c->n_interfaces = 1;
+	c->interfaces[0] = interface("192.0.2.1", 24);
+	c->local = &nothing;
+	memcpy(arp.sender_mac, his, sizeof his);
+	cr_assert_eq(onlink_judge_sender(c, 0, own, his, &arp), ONLINK_NEIGHBOUR);
+	cr_assert_eq(onlink_judge_sender(c, 0, own, own, &arp), ONLINK_FORGED, "another source");
+	arp.sender_ip = address("203.0.113.7");
+	cr_assert_eq(onlink_judge_sender(c, 0, own, his, &arp), ONLINK_STRANGER);
+	arp.sender_ip = 0;
+	cr_assert_eq(onlink_judge_sender(c, 0, own, his, &arp), ONLINK_STRANGER, "RFC 5227 probe");
+	arp.sender_ip = address("192.0.2.1");
+	cr_assert_eq(onlink_judge_sender(c, 0, own, his, &arp), ONLINK_CLAIMS_OURS);
+	memcpy(arp.sender_mac, own, sizeof own);
+	cr_assert_eq(onlink_judge_sender(c, 0, own, own, &arp), ONLINK_FORGED, "our own echo");
+	free(c);
+}
