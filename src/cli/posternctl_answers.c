@@ -172,10 +172,11 @@ static void complete_port(json_t *row)
 {
 	json_int_t lost = number_of(row, "rx_missed") + number_of(row, "rx_errors") +
 			  number_of(row, "rx_no_buffer");
-	bool up = json_is_true(json_object_get(row, "link_up"));
+	const json_t *up = json_object_get(row, "link_up");
+	const char *link = json_is_boolean(up) ? json_is_true(up) ? "up" : "down" : "unknown";
 
 	json_object_set_new(row, "rx_lost", json_integer(lost));
-	json_object_set_new(row, "link", json_string(up ? "up" : "down"));
+	json_object_set_new(row, "link", json_string(link));
 }
 
 static void print_interfaces(struct answers *a, const json_t *ports)

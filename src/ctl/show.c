@@ -48,6 +48,16 @@ static void add_gauges(const struct ctl *ctl, json_t *row)
 #undef X
 }
 
+// Of the snapshot: a shard counts those it has a share of, so a cut one counts in several.
+static uint32_t count_addresses(const struct conf *conf)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < CONF_MAX_GROUPS; i++)
+		n += conf->groups[i].used ? conf->groups[i].n_external : 0;
+	return n;
+}
+
 static void show_status(struct ctl *ctl, struct client *c)
 {
 	struct io_memory_info memory;
@@ -61,6 +71,7 @@ static void show_status(struct ctl *ctl, struct client *c)
 		json_object_set_new(row, "buffers", number(memory.n_buffers));
 		json_object_set_new(row, "buffers_in_use", number(memory.buffers_in_use));
 		add_gauges(ctl, row);
+		json_object_set_new(row, "addresses", number(count_addresses(ctl->conf)));
 		json_object_set_new(row, "drops", number(counters_drops(ctl)));
 		json_object_set_new(row, "epoch_s", epochs(ctl));
 	}
@@ -112,11 +123,12 @@ static const char *rss_name(uint8_t rss)
 
 static json_t *port_row(const struct ctl *ctl, uint16_t i, const struct io_port_info *p)
 {
-	json_t *row = json_pack("{s:o,s:o,s:s,s:o,s:b,s:i,s:s,s:i,s:i,s:o}", "name",
+	json_t *link = p->link_known ? json_boolean(p->link_up) : json_null();
+	json_t *row = json_pack("{s:o,s:o,s:s,s:o,s:o,s:i,s:s,s:i,s:i,s:o}", "name",
 		row_text(p->name), "device", row_text(p->device), "driver", p->driver, "mac",
-		mac_text(p->mac), "link_up", (int)p->link_up, "mtu", (int)p->mtu, "steering",
-		rss_name(p->rss), "rx_queues", (int)p->n_rx_queues, "tx_queues",
-		(int)p->n_tx_queues, "interfaces", interfaces_of(ctl->conf, i));
+		mac_text(p->mac), "link_up", link, "mtu", (int)p->mtu, "steering", rss_name(p->rss),
+		"rx_queues", (int)p->n_rx_queues, "tx_queues", (int)p->n_tx_queues, "interfaces",
+		interfaces_of(ctl->conf, i));
 
 	if (!row)
 		return NULL;

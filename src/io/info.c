@@ -21,11 +21,16 @@ const struct io_counters *io_counters(const struct io *io, uint16_t worker)
 	return &io->workers[worker]->counters;
 }
 
-static void fill_link(uint16_t port_id, struct io_port_info *info)
+// net_tap asks for its interface by name, in the namespace of the process. Once the interface was
+// moved to another, net_tap finds none and says that the link is down.
+static void fill_link(const struct port *port, struct io_port_info *info)
 {
 	struct rte_eth_link link;
 
-	if (rte_eth_link_get_nowait(port_id, &link) != 0)
+	if (rte_eth_link_get_nowait(port->id, &link) != 0)
+		return;
+	info->link_known = link.link_status || strcmp(port->driver, "net_tap") != 0;
+	if (!info->link_known)
 		return;
 	info->link_up = link.link_status;
 	info->speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
@@ -62,7 +67,7 @@ bool io_port_info(const struct io *io, uint16_t i, struct io_port_info *info)
 	};
 	memcpy(info->driver, port->driver, sizeof info->driver);
 	memcpy(info->mac, &port->mac, sizeof info->mac);
-	fill_link(port->id, info);
+	fill_link(port, info);
 	fill_statistics(port->id, info);
 	return true;
 }

@@ -40,6 +40,7 @@ struct io {
 	struct io_counters counters[LAB_WORKERS];
 	struct shard_epochs epochs;
 	uint32_t n_neighbours;
+	bool link_unknown;
 };
 
 struct lab {

@@ -46,6 +46,7 @@ Test(ctl, shows_status_summed_over_workers)
 	for (unsigned i = 0; i < LAB_WORKERS; i++) {
 		lab->io.shards[i].nat.mappings = 10 + i;
 		lab->io.shards[i].nat.subscribers = 1;
+		lab->io.shards[i].nat.addresses = 5; // each counts the one that is cut
 		lab->io.shards[i].counters.drops[DROP_TTL] = 2;
 		lab->io.counters[i].drops[DROP_ARP] = 3;
 		lab->io.counters[i].drops[DROP_NONE] = 99; // not a drop
@@ -59,7 +60,7 @@ Test(ctl, shows_status_summed_over_workers)
 		"{\"version\":\"%s\",\"uptime_s\":5,\"config_file\":\"%s\",\"generation\":1,"
 		"\"workers\":2,\"huge_pages\":false,\"buffers\":1000,\"buffers_in_use\":7,"
 		"\"mappings\":21,\"leases\":0,\"resting\":0,\"subscribers\":2,\"blocks\":0,"
-		"\"addresses\":0,\"drops\":10,\"epoch_s\":{\"residential\":15,\"business\":10}}",
+		"\"addresses\":6,\"drops\":10,\"epoch_s\":{\"residential\":15,\"business\":10}}",
 		POSTERN_VERSION, lab->conf_file);
 	expect_row(rows, 0, wanted);
 	json_decref(rows);
@@ -81,6 +82,18 @@ Test(ctl, shows_ports_with_their_interfaces)
 		"\"addresses\":[\"10.0.0.1/8\"]}");
 	cr_assert_eq(
 		json_integer_value(json_object_get(json_array_get(rows, 1), "rx_packets")), 10);
+	cr_assert(json_is_true(json_object_get(json_array_get(rows, 0), "link_up")));
+	json_decref(rows);
+	lab_close(lab);
+}
+
+Test(ctl, a_link_that_cannot_be_read_is_null)
+{
+	struct lab *lab = lab_open();
+
+	lab->io.link_unknown = true;
+	json_t *rows = show(lab, "ports");
+	cr_assert(json_is_null(json_object_get(json_array_get(rows, 0), "link_up")));
 	json_decref(rows);
 	lab_close(lab);
 }
