@@ -5,9 +5,24 @@
 #include <rte_errno.h>
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdarg.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 // ---- complaining -----------------------------------------------------------------------------
+
+// What a driver says when it may not is rarely that.
+static bool may_make_interfaces(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+	if (geteuid() == 0)
+		return true;
+	return syscall(SYS_capget, &head, data) == 0 &&
+	       data[CAP_TO_INDEX(CAP_NET_ADMIN)].effective & CAP_TO_MASK(CAP_NET_ADMIN);
+}
 
 __attribute__((format(printf, 4, 5))) static int fail(
 	const struct io *io, const struct conf_port *p, int error, const char *format, ...)
@@ -18,7 +33,8 @@ __attribute__((format(printf, 4, 5))) static int fail(
 	va_start(list, format);
 	vsnprintf(what, sizeof what, format, list);
 	va_end(list);
-	log_error(io->log, "port %s: %s: %s%s", p->name, what, strerror(-error), io->eal_log.first);
+	log_error(io->log, "port %s: %s: %s%s%s", p->name, what, strerror(-error),
+		io->eal_log.first, may_make_interfaces() ? "" : "; needs root or CAP_NET_ADMIN");
 	return error;
 }
 
