@@ -55,6 +55,13 @@ int link_descriptor(const struct link *l)
 	return l->fd;
 }
 
+// The daemon may have hung up on us already: what it said then, too many clients perhaps, waits to
+// be read.
+static bool has_hung_up(int error)
+{
+	return error == EPIPE || error == ECONNRESET;
+}
+
 bool link_send(struct link *l, const json_t *request)
 {
 	char *text = json_dumps(request, JSON_COMPACT);
@@ -71,8 +78,10 @@ bool link_send(struct link *l, const json_t *request)
 			break;
 		sent += (size_t)n;
 	}
+	int reason = errno;
 	free(text);
-	return sent == length;
+	errno = reason;
+	return sent == length || has_hung_up(reason);
 }
 
 static bool make_room(struct link *l)

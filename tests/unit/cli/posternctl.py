@@ -158,6 +158,20 @@ class Program(unittest.TestCase):
         self.assertEqual(process.returncode, 3)
         self.assertIn("broke off", err)
 
+    def test_a_refusal_is_read_although_the_daemon_hung_up(self):
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(self.path)
+        listener.listen(1)
+
+        def refuse():
+            client, _ = listener.accept()
+            client.sendall(b'{"error":{"code":"too-many-clients","message":"16 are there"}}\n')
+            client.close()
+        threading.Thread(target=refuse, daemon=True).start()
+        # Nobody reads a request of nearly a megabyte: it cannot have been sent by then.
+        code, _, err = self.run_it("config", "check", "-", given="#" * 900000)
+        self.assertEqual((code, err), (1, "posternctl: 16 are there\n"))
+
     def test_a_configuration_travels_with_its_name(self):
         file = os.path.join(self.folder.name, "new.yaml")
         with open(file, "w", encoding="utf-8") as out:
