@@ -132,9 +132,10 @@ static uint64_t count_blocks(const struct conf_group *g)
 	return (uint64_t)g->n_external * ((g->port_last + 1u) / size - first);
 }
 
-// A flood of forged sources takes a subscriber's place and a block each and holds them for about
-// 240 s: neither half of the places nor half of the blocks at once, nor more a second than come
-// free again. A small group must still be able to start.
+// A flood of forged sources takes a subscriber's place and a block each and holds them for two to
+// four minutes: a quarter of the places and of the blocks is kept from it, and what follows the
+// burst is no more than comes free again. Customers who all come at once, after a restart, must
+// find most of their pool open.
 static void build_new_subscribers(struct conf *c)
 {
 	uint32_t subscribers = c->limits.subscribers, blocks;
@@ -146,10 +147,11 @@ static void build_new_subscribers(struct conf *c)
 	}
 	blocks = n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 	if (c->new_subscriber_burst == 0)
-		c->new_subscriber_burst = max_u32(16, min_u32(subscribers / 2, blocks / 2));
+		c->new_subscriber_burst =
+			max_u32(16, (uint32_t)((uint64_t)min_u32(subscribers, blocks) * 3 / 4));
 	if (c->new_subscriber_rate == 0)
 		c->new_subscriber_rate =
-			min_u32(max_u32(1000, subscribers / 240), max_u32(10, blocks / 240));
+			min_u32(max_u32(1000, subscribers / 240), max_u32(10, blocks / 480));
 }
 
 int build_groups(struct draft *d)

@@ -51,7 +51,7 @@ Test(conf, ten_lines_are_a_working_cgn)
 	cr_assert_eq(c->max_neighbours, 64000);
 	cr_assert_eq(c->icmp_error_rate, 1000);
 	cr_assert_eq(c->new_subscriber_rate, 10);
-	cr_assert_eq(c->new_subscriber_burst, 8 * 126 / 2);
+	cr_assert_eq(c->new_subscriber_burst, 8 * 126 * 3 / 4);
 	conf_destroy(c);
 }
 
@@ -162,25 +162,25 @@ Test(conf, rates_of_new_subscribers_follow_what_they_could_use_up)
 		uint32_t rate, burst;
 	} cases[] = {
 		// 8 addresses of 126 blocks.
-		{PORTS GROUP, 10, 8 * 126 / 2},
-		{PORTS GROUP "limits: {subscribers: 1M}\n", 10, 8 * 126 / 2},
-		{PORTS GROUP "limits: {subscribers: 600}\n", 10, 300},
+		{PORTS GROUP, 10, 8 * 126 * 3 / 4},
+		{PORTS GROUP "limits: {subscribers: 1M}\n", 10, 8 * 126 * 3 / 4},
+		{PORTS GROUP "limits: {subscribers: 600}\n", 10, 450},
 		// 1024 addresses of 1008 blocks.
-		{POOLED("203.0.0.0/22", "    port-set-size: 64\n"), 1000, 32000},
+		{POOLED("203.0.0.0/22", "    port-set-size: 64\n"), 1000, 48000},
 		{POOLED("203.0.0.0/22", "    port-set-size: 64\n") "limits: {subscribers: 4M}\n",
-			1024 * 1008 / 240, 1024 * 1008 / 2},
+			1024 * 1008 / 480, 1024 * 1008 / 4 * 3},
 		// Blocks of 64 from 1088 to 1151 alone: the ports beside them are no whole one.
 		{POOLED("203.0.113.0/29", "    port-set-size: 64\n    port-range: [1025, 1200]\n"),
 			10, 16},
 		{POOLED("203.0.113.0-203.0.113.99",
 			 "    port-set-size: 64\n    port-range: [1025, 1200]\n"),
-			10, 50},
+			10, 75},
 		// Of all groups.
 		{PORTS GROUP "  h: {subscribers: [10.0.0.0/8], external-address-pool: "
 			     "[203.0.113.8/29], port-set-size: 1024}\n",
-			10, (8 * 126 + 8 * 63) / 2},
+			10, (8 * 126 + 8 * 63) * 3 / 4},
 		// What is said is said.
-		{PORTS GROUP "limits: {new-subscriber-rate: 5k}\n", 5000, 8 * 126 / 2},
+		{PORTS GROUP "limits: {new-subscriber-rate: 5k}\n", 5000, 8 * 126 * 3 / 4},
 		{PORTS GROUP "limits: {new-subscriber-burst: 1}\n", 10, 1},
 	};
 
