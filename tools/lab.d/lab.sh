@@ -55,7 +55,8 @@ lab_make_hosts()
 		lab_ip cgn link add "br-$side" type bridge mcast_snooping 0
 		lab_ip cgn link set "br-$side" up
 		lab_ip cgn tuntap add dev "pn-$side" mode tap multi_queue
-		lab_ip cgn link set "pn-$side" master "br-$side"
+		# Room for the frames of the moments in which posternd does not get a CPU.
+		lab_ip cgn link set "pn-$side" master "br-$side" txqueuelen 4096
 		lab_ip cgn link set "pn-$side" up
 	done
 	lab_join home-a br-in
