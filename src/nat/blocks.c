@@ -217,8 +217,13 @@ static bool pick_from_older(
 		return false;
 	for (unsigned i = 0; i < OLD_BLOCKS_TRIED && b != 0; i++, b = n->blocks[b - 1].next) {
 		uint32_t a = (b - 1) / n->blocks_per_address;
-		if (n->addresses[a].state == ADDRESS_LIVE && block_pick(n, b - 1, protocol, ext))
+		if (n->addresses[a].state == ADDRESS_LIVE && block_pick(n, b - 1, protocol, ext)) {
+			if (!pair_is_usable(n, s)) { // the paired address was withdrawn
+				s->address = (uint16_t)a;
+				s->active = b;
+			}
 			return true;
+		}
 	}
 	*full_s = now_s;
 	return false;

@@ -24,6 +24,11 @@ static struct nat_key port_holder(const struct nat *n, uint8_t protocol, uint32_
 	return (struct nat_key){e->host, e->port, e->realm, protocol};
 }
 
+static bool port_is_free(const struct nat *n, uint8_t protocol, uint32_t ext)
+{
+	return (entry_at(n, protocol, ext)->bits & EXT_STATE) == EXT_FREE;
+}
+
 static bool has_room(const struct nat *n, const struct nat_key *key)
 {
 	return n->counters.mappings < n->limits.mappings && n->counters.leases < n->limits.leases &&
@@ -96,11 +101,11 @@ int nat_static_add(struct nat *n, const struct nat_key *key, struct recipe exter
 		return -EEXIST;
 	if (!has_room(n, key))
 		return -ENOSPC;
-	evict(n, key, now_s);
 	if (holder.protocol != 0)
 		evict(n, &holder, now_s);
-	if ((entry_at(n, key->protocol, ext)->bits & EXT_STATE) != EXT_FREE)
-		return -EAGAIN; // in hold-down; ask again when it is over
+	if (!port_is_free(n, key->protocol, ext))
+		return -EAGAIN; // in hold-down; until it is over the endpoint keeps what it has
+	evict(n, key, now_s);
 	return static_make(n, key, ext, now_s);
 }
 
