@@ -250,3 +250,22 @@ Test(inbound, a_static_mapping_works_on_a_cut_address)
 	static_works(ONE_ADDRESS, 1, 2000, 0xcb007104);
 	static_works(ONE_ADDRESS, 2, 65000, 0xcb007104);
 }
+
+// ---- forged sources --------------------------------------------------------------------------
+
+Test(inbound, nobody_outside_has_an_address_of_ours)
+{
+	struct world w;
+	struct frame f;
+
+	world_open(&w, ONE_SHARD);
+	struct recipe e = open_udp(&w, HOME, 5000, PEER);
+	put(&w, OUTSIDE_PORT, udp_of(0xcb007104, 53, e.addr, e.port), &f); // of the pool
+	expect_drop(&f, DROP_SPOOFED);
+	put(&w, OUTSIDE_PORT, udp_of(EDGE, 53, e.addr, e.port), &f);
+	expect_drop(&f, DROP_SPOOFED);
+	put(&w, OUTSIDE_PORT, echo_of(EDGE, EDGE, ICMP_ECHO, 1), &f);
+	expect_drop(&f, DROP_SPOOFED);
+	cr_assert_eq(WORLD_COUNT(&w, icmp_errors_sent), 0);
+	world_close(&w);
+}

@@ -4,6 +4,7 @@
 #ifndef TEST_SHARD_SIMULATION_H
 #define TEST_SHARD_SIMULATION_H
 
+#include "ask.h"
 #include "world.h"
 
 enum {
@@ -25,19 +26,22 @@ struct subscriber {
 	uint8_t realm, block;
 	ip4 host;
 	bool disturbed; // he may have an Epoch of his own
+	bool wandered;  // he may have more than one address
 };
 
 struct flow {
 	uint8_t protocol; // enum nat_protocol
 	uint16_t port;    // or identifier
 	bool known;       // `ext` is what he was last seen with
-	bool sent;        // from there, at last_s
+	bool sent;        // with it, at last_s
 	bool replied;     // something reached him since
 	bool shaky;       // the snapshot that is being taken over may end it
+	bool stirring;    // a packet of his is in this very burst
 	bool fixed;       // it is a static mapping of the snapshot, and was seen to work
 	struct recipe ext;
-	uint32_t last_s;  // when he last sent, from wherever
+	uint32_t last_s;
 	uint32_t lease_s; // the last second of his lease; 0: none
+	uint32_t end_s;   // it cannot live beyond this
 };
 
 enum {
@@ -115,5 +119,108 @@ struct plan_static plan_static(unsigned i);
 void plan_reload(struct model *m, const struct plan *old, const struct plan *new);
 void plan_settled(struct model *m);
 uint8_t plan_group_of(const struct plan *p, const struct model *m, int flow); // 255: none
+uint8_t plan_group_at(const struct plan *p, ip4 external);
+
+// ---- a run -----------------------------------------------------------------------------------
+
+enum {
+	LETTERS = 4096, // packets under way outside the NAT
+	LETTER_ROOM = 200,
+	NOTES = 200,    // of one burst of feeding
+	PATIENCE_S = 5, // the Internet delivers nothing later than this
+	CLAIM_MOST_S = 700
+};
+
+#define GATEWAY 0x64400001u // 100.64.0.1, in both realms
+#define EDGE 0xc0000202u
+#define HOMES_SERVER 0xc6120001u
+#define OFFICES_SERVER 0xc6120002u
+#define PEERS 0xc6336400u // 198.51.100.0/24
+#define HOP 0xc000024du   // 192.0.2.77, a router that complains
+
+enum kind {
+	FROM_HOST,   // `from` to a peer
+	TO_HOST,     // a peer's answer to `to` at `ext`
+	SCAN,        // from anybody to `ext`
+	HAIRPIN,     // `from` to `to` at `ext`
+	ERROR_IN,    // about a packet of `to` that left with `ext`
+	ERROR_OUT,   // of `from`, about a packet that came to `ext`
+	ERROR_ROUND, // of `from`, about a hairpinned packet of `to` to `ext`
+	PING,        // `from` to an address of ours
+	REQUEST,     // PCP, of `from`
+	LAST_HOP     // `from` to a peer, with a TTL of one
+};
+
+struct note { // what a packet in the switch is about
+	uint8_t kind;
+	int from, to; // flows
+	struct recipe ext;
+	ip4 peer;
+	uint16_t peer_port;
+	uint64_t number; // stands in its payload too
+	uint8_t ttl;     // as it was sent
+	struct pcp_message request;
+	bool foreign; // with another's nonce
+};
+
+struct letter {
+	ns at;
+	uint16_t iface, len;
+	struct note note;
+	uint8_t bytes[LETTER_ROOM];
+};
+
+struct simulation {
+	struct world w;
+	struct model m;
+	struct plan plan;
+	struct rng rng;
+	struct letter *letters;
+	unsigned n_letters;
+	struct note notes[NOTES];
+	unsigned n_notes;
+	uint64_t number;
+	uint32_t epoch_s[3];
+	// What happened, so that a run that tried nothing does not look like one that passed.
+	uint64_t left, reached, hairpinned, errors, refused, leases, deleted, reloads, lost, clears;
+};
+
+static inline uint32_t draw(struct simulation *s, uint32_t n)
+{
+	return rng_below(&s->rng, n);
+}
+
+static inline bool chance(struct simulation *s, uint32_t percent)
+{
+	return draw(s, 100) < percent;
+}
+
+static inline uint8_t ip_protocol(uint8_t protocol)
+{
+	return protocol == NAT_UDP ? IP_UDP : protocol == NAT_TCP ? IP_TCP : IP_ICMP;
+}
+
+static inline uint16_t iface_of_flow(const struct simulation *s, int flow)
+{
+	return s->m.subscribers[flow / FLOWS_EACH].realm == 1 ? INSIDE_1 : INSIDE_2;
+}
+
+// simulation_traffic.c: packets into the switch, and those under way outside the NAT.
+void sim_traffic(struct simulation *s);      // a burst of anything
+void sim_ask(struct simulation *s);          // one of PCP
+void sim_probe_claims(struct simulation *s); // static mappings that wait for their ports
+void sim_post(struct simulation *s, uint16_t iface, struct make m, struct note note);
+// An ICMP error about the packet in *p, by `router` to its source.
+void sim_post_error(
+	struct simulation *s, uint16_t iface, ip4 router, const struct pkt *p, struct note note);
+struct make sim_packet_to(
+	struct simulation *s, uint8_t protocol, struct recipe ext, ip4 from, uint16_t port);
+// Whether what the packet is about must still be as it was when the packet was written.
+bool sim_stands(const struct simulation *s, const struct note *n);
+// A mapping that somebody ended is not to be judged by what was under way to it.
+void sim_lose_letters(struct simulation *s);
+
+// simulation_judge.c: what became of a packet, and whether that could be.
+void sim_deliver(void *simulation, struct frame *f);
 
 #endif

@@ -98,8 +98,9 @@ static bool is_claimed(const struct model *m, int flow)
 
 	for (unsigned i = 0; i < STATICS; i++) {
 		const struct claim *c = &m->claims[i];
-		if (c->open && (c->flow == flow || (c->external.addr == f->ext.addr &&
-							   c->external.port == f->ext.port)))
+		bool place = f->protocol == m->flows[c->flow].protocol &&
+			     c->external.addr == f->ext.addr && c->external.port == f->ext.port;
+		if (c->open && (c->flow == flow || place))
 			return true;
 	}
 	return false;
@@ -119,9 +120,7 @@ bool model_ended(const struct model *m, int flow)
 {
 	const struct flow *f = &m->flows[flow];
 
-	if (f->fixed || f->shaky || f->lease_s + 2 >= m->now_s)
-		return false;
-	return f->known && m->now_s - f->last_s > longest_s(f);
+	return f->known && !f->fixed && !f->shaky && !f->stirring && m->now_s > f->end_s;
 }
 
 // ---- where -----------------------------------------------------------------------------------
@@ -154,22 +153,37 @@ int model_at(const struct model *m, uint8_t protocol, struct recipe ext)
 	return flow >= 0 && stands_at(m, flow, ext) ? flow : NOBODY;
 }
 
-// RFC 4787 REQ-2: all flows of one subscriber on one address, but for static mappings, which stand
-// where the operator put them.
-static void check_pairing(const struct model *m, int flow, struct recipe ext)
+// A flow of the same subscriber that has another address; NOBODY: they are together.
+static int apart_from(const struct model *m, int flow, struct recipe ext)
 {
 	int first = flow - flow % FLOWS_EACH;
 
 	for (int other = first; other < first + FLOWS_EACH; other++) {
 		const struct flow *f = &m->flows[other];
 		if (!f->fixed && model_holds(m, other) && f->ext.addr != ext.addr)
-			world_die("flows %d and %d of one subscriber have two addresses", flow,
-				other);
+			return other;
 	}
+	return NOBODY;
+}
+
+// RFC 4787 REQ-2: all flows of one subscriber on one address, but for static mappings, which stand
+// where the operator put them, and a lease that got its old port back on an address that had left
+// and returned meanwhile.
+static void check_pairing(struct model *m, int flow, struct recipe ext, bool leased)
+{
+	struct subscriber *s = model_subscriber(m, flow);
+	int other = apart_from(m, flow, ext);
+
+	if (m->flows[flow].fixed || m->flows[flow].shaky || other == NOBODY)
+		return;
+	s->wandered |= leased || m->flows[other].lease_s != 0;
+	if (!s->wandered)
+		world_die(
+			"flow %d has another address than flow %d of its subscriber", flow, other);
 }
 
 // RFC 4787 REQ-1 and REQ-3: one external endpoint for each internal one, and the other way round.
-static void settle_at(struct model *m, int flow, struct recipe ext)
+static void settle_at(struct model *m, int flow, struct recipe ext, bool leased)
 {
 	struct flow *f = &m->flows[flow];
 	int other = model_at(m, f->protocol, ext);
@@ -180,8 +194,7 @@ static void settle_at(struct model *m, int flow, struct recipe ext)
 		world_die("flows %d and %d have one external endpoint", flow, other);
 	if (other != NOBODY && other != flow)
 		model_forget(m, other);
-	if (!f->fixed && !f->shaky)
-		check_pairing(m, flow, ext);
+	check_pairing(m, flow, ext, leased);
 	if (!model_holds(m, flow)) {
 		f->shaky |= m->reloading;
 		f->sent = f->replied = false;
@@ -192,17 +205,25 @@ static void settle_at(struct model *m, int flow, struct recipe ext)
 	*place(m, f->protocol, ext) = (int16_t)(flow + 1);
 }
 
+// Whatever the model forgets meanwhile because it is not sure.
+static void may_live_until(struct flow *f, uint32_t end_s)
+{
+	f->end_s = max_u32(f->end_s, end_s);
+}
+
 void model_left(struct model *m, int flow, struct recipe ext)
 {
-	settle_at(m, flow, ext);
+	settle_at(m, flow, ext, false);
 	m->flows[flow].sent = true;
 	m->flows[flow].last_s = m->now_s;
+	may_live_until(&m->flows[flow], m->now_s + longest_s(&m->flows[flow]));
 }
 
 void model_leased(struct model *m, int flow, struct recipe ext, uint32_t lifetime_s)
 {
-	settle_at(m, flow, ext);
+	settle_at(m, flow, ext, true);
 	m->flows[flow].lease_s = m->now_s + lifetime_s;
+	may_live_until(&m->flows[flow], m->flows[flow].lease_s + 2);
 }
 
 void model_reached(struct model *m, int flow, struct recipe ext)

@@ -20,13 +20,13 @@ static const struct {
 	uint8_t address;
 	uint16_t port;
 } statics[STATICS] = {
-	{3, 0, 1, 40000},
+	{3, 0, 1, 4000},
 	{7, 6, 2, 80},
-	{12, 6, 1, 443},
+	{12, 6, 1, 2443},
 	{145, 0, 8, 3000},
-	{149, 6, 8, 60000},
-	{20, 5, 2, 77},
-	{33, 6, 1, 50000},
+	{149, 6, 8, 6000},
+	{20, 5, 2, 1077},
+	{33, 6, 1, 5000},
 };
 
 struct plan_static plan_static(unsigned i)
@@ -99,7 +99,8 @@ static void say_homes(struct text *t, const struct plan *p, const struct model *
 {
 	say(t, "  homes:\n    subscribers: [100.64.0.0/24%s]\n",
 		p->roaming == 0 ? ", 100.64.2.0/24" : "");
-	say(t, "    port-set-size: 64\n    pcp: { listen: [198.18.0.1, gateway] }\n"
+	say(t, "    port-set-size: 64\n    port-range: [1024, 9215]\n"
+	       "    pcp: { listen: [198.18.0.1, gateway] }\n"
 	       "    external-address-pool: [203.0.113.1, 203.0.113.2");
 	for (unsigned i = 2; i < 6; i++) {
 		if (p->homes >> i & 1)
@@ -114,7 +115,8 @@ static void say_offices(struct text *t, const struct plan *p, const struct model
 	say(t, "  offices:\n    subscribers: [100.66.0.0/24%s]\n",
 		p->roaming == 1 ? ", 100.64.2.0/24" : "");
 	say(t,
-		"    port-set-size: 64\n    pcp: { listen: [198.18.0.2] }\n"
+		"    port-set-size: 64\n    port-range: [1024, 9215]\n"
+		"    pcp: { listen: [198.18.0.2] }\n"
 		"    external-address-pool: [203.0.113.8%s]\n",
 		p->lent ? ", 203.0.113.9" : "");
 	say_statics(t, p, m, true);
@@ -158,8 +160,7 @@ uint8_t plan_group_of(const struct plan *p, const struct model *m, int flow)
 	return p->roaming == 0 ? HOMES : p->roaming == 1 ? OFFICES : 255;
 }
 
-// Whose address it is; 255: nobody's.
-static uint8_t group_at(const struct plan *p, ip4 addr)
+uint8_t plan_group_at(const struct plan *p, ip4 addr)
 {
 	uint32_t a = addr - POOL;
 
@@ -172,14 +173,16 @@ static uint8_t group_at(const struct plan *p, ip4 addr)
 	return a >= 1 && a <= 6 && p->homes >> (a - 1) & 1 ? HOMES : 255;
 }
 
-static bool is_static(const struct plan *p, int flow, struct recipe ext, bool *by_place)
+// He is a static mapping, or stands where one is.
+static bool meets_static(const struct plan *p, const struct model *m, int flow)
 {
+	const struct flow *f = &m->flows[flow];
+
 	for (unsigned i = 0; i < STATICS; i++) {
 		struct plan_static s = plan_static(i);
-		if (!(p->statics >> i & 1))
-			continue;
-		*by_place = s.external.addr == ext.addr && s.external.port == ext.port;
-		if (s.flow == flow || *by_place)
+		bool place = f->protocol == m->flows[s.flow].protocol &&
+			     s.external.addr == f->ext.addr && s.external.port == f->ext.port;
+		if (p->statics >> i & 1 && (s.flow == flow || place))
 			return true;
 	}
 	return false;
@@ -189,13 +192,12 @@ static bool is_touched(
 	const struct model *m, const struct plan *old, const struct plan *new, int flow)
 {
 	const struct flow *f = &m->flows[flow];
-	bool place;
 
 	if (plan_group_of(old, m, flow) != plan_group_of(new, m, flow))
 		return true;
-	if (is_static(old, flow, f->ext, &place) != is_static(new, flow, f->ext, &place))
+	if (meets_static(old, m, flow) != meets_static(new, m, flow))
 		return true;
-	return f->known && group_at(old, f->ext.addr) != group_at(new, f->ext.addr);
+	return f->known && plan_group_at(old, f->ext.addr) != plan_group_at(new, f->ext.addr);
 }
 
 static void claim_statics(struct model *m, const struct plan *old, const struct plan *new)
