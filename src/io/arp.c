@@ -10,6 +10,7 @@ enum {
 	ARP_REPLY = 2,
 	ANNOUNCE_AT_ONCE = 8, // gratuitous requests a millisecond
 	ANNOUNCE_ROUNDS = 2,  // RFC 5227 s.2.3: twice, two seconds apart
+	GATEWAYS_ASKED = 64,  // after each round
 };
 #define ANNOUNCE_PAUSE (2 * NS_PER_S)
 
@@ -178,6 +179,22 @@ static void announce_restart(struct worker *w)
 	w->announce_rounds = ANNOUNCE_ROUNDS;
 }
 
+// Gateways are asked for before the first packet needs them, or a burst at start would wait.
+static void ask_gateways(struct worker *w)
+{
+	const struct conf *c = w->conf;
+	uint32_t n = min_u32(c->n_next_hops, GATEWAYS_ASKED);
+	uint64_t value;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct conf_next_hop *hop = &c->next_hops[i];
+
+		if (hop->gateway != 0 && !neighbours_find(w->neighbours,
+						 neighbour_key(hop->iface, hop->gateway), &value))
+			arp_ask(w, hop->iface, hop->gateway);
+	}
+}
+
 void arp_announce_step(struct worker *w)
 {
 	uint16_t iface;
@@ -193,6 +210,7 @@ void arp_announce_step(struct worker *w)
 			w->announce_rounds--;
 			w->announce_cursor = 0;
 			w->announce_next = w->now + ANNOUNCE_PAUSE;
+			ask_gateways(w);
 			return;
 		}
 		if (send_request(w, iface, ip, ip))

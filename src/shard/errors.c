@@ -23,7 +23,7 @@ enum verdict refuse(
 	drop(b->s, p, why);
 	if (rate == 0 || in->n_addresses == 0 || !xlat_may_answer(p, false))
 		return VERDICT_DROP;
-	if (!bucket_take(&b->s->icmp_errors, b->now, rate, rate)) {
+	if (!bucket_has(&b->s->icmp_errors, b->now, rate, rate)) {
 		b->s->counters.drops[DROP_ICMP_RATE]++;
 		return VERDICT_DROP;
 	}
@@ -31,6 +31,7 @@ enum verdict refuse(
 		return VERDICT_DROP;
 	if (p->stage != PKT_HAIRPINNED && !route(b->c, in->realm, p))
 		return VERDICT_DROP;
+	bucket_charge(&b->s->icmp_errors, b->now, rate);
 	b->s->counters.icmp_errors_sent++;
 	return p->stage == PKT_HAIRPINNED ? error_to_hairpin(b, p) : VERDICT_REPLY;
 }

@@ -75,15 +75,32 @@ static enum verdict finish_out(struct burst *b, struct pkt *p, struct recipe to)
 	return hairpin(b, p);
 }
 
-bool new_subscriber_allowed(struct burst *b, const struct pkt *p)
+bool newcomer_allowed(struct burst *b, const struct pkt *p)
 {
 	const struct conf *c = b->c;
-	uint32_t n = c->n_workers;
 
-	if (!nat_is_new_subscriber(b->s->nat, iface_of(c, p)->realm, p->src))
-		return true;
-	return bucket_take(&b->s->new_subscribers[p->iface], b->now,
-		max_u32(c->new_subscriber_rate / n, 1), max_u32(c->new_subscriber_burst / n, 1));
+	return bucket_has(&b->s->new_subscribers[p->iface], b->now,
+		c->new_subscriber_rate / c->n_workers, c->new_subscriber_burst / c->n_workers);
+}
+
+void newcomer_charge(struct burst *b, const struct pkt *p)
+{
+	bucket_charge(&b->s->new_subscribers[p->iface], b->now,
+		b->c->new_subscriber_rate / b->c->n_workers);
+}
+
+static enum drop create_within_rate(
+	struct burst *b, const struct pkt *p, struct nat_out *out, uint32_t group)
+{
+	bool newcomer = nat_is_new_subscriber(b->s->nat, out->key.realm, p->src);
+	enum drop why;
+
+	if (newcomer && !newcomer_allowed(b, p))
+		return DROP_SUBSCRIBER_RATE;
+	why = nat_create(b->s->nat, &b->c->groups[group].nat, (uint8_t)group, out, b->now_s);
+	if (newcomer && why == DROP_NONE)
+		newcomer_charge(b, p);
+	return why;
 }
 
 static enum verdict refuse_create(struct burst *b, struct pkt *p, enum drop why)
@@ -105,9 +122,7 @@ static enum verdict create_out(struct burst *b, unsigned at)
 	if (is_impossible_source(b->c, p))
 		return drop(b->s, p, DROP_SPOOFED);
 	if (group != PREFIX_NONE)
-		why = new_subscriber_allowed(b, p) ? nat_create(b->s->nat, &b->c->groups[group].nat,
-							     (uint8_t)group, out, b->now_s)
-						   : DROP_SUBSCRIBER_RATE;
+		why = create_within_rate(b, p, out, group);
 	if (why != DROP_NONE) {
 		p->stage = PKT_FRESH;
 		return refuse_create(b, p, why);

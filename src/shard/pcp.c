@@ -59,7 +59,7 @@ enum verdict pcp_packet(struct burst *b, struct pkt *p, uint32_t group)
 		.authorized = own_group == group,
 		.have_external = g->n_external > 0};
 	enum drop why;
-	bool is_map;
+	bool newcomer = nat_is_new_subscriber(b->s->nat, realm, p->src);
 
 	if (own_group == PREFIX_NONE)
 		return drop(b->s, p, DROP_PCP_INTERFACE);
@@ -67,13 +67,14 @@ enum verdict pcp_packet(struct burst *b, struct pkt *p, uint32_t group)
 		return drop(b->s, p, DROP_PCP_CHECKSUM);
 	if (p->room < at + PCP_MAX)
 		return drop(b->s, p, DROP_NO_BUFFER);
-	is_map = udp_len >= sizeof *udp + 2 && msg[1] == PCP_MAP;
-	asker.may_create = is_map && new_subscriber_allowed(b, p);
+	asker.may_create = !newcomer || newcomer_allowed(b, p);
 	asker.epoch_s = client_epoch_s(b, group, realm, p->src);
 	why = server_answer(b->s->nat, &g->nat, &g->pcp, &asker, msg, udp_len - sizeof *udp,
 		b->now_s, &b->s->counters.server, &reply_len);
 	if (why != DROP_NONE)
 		return drop(b->s, p, why);
+	if (newcomer && !nat_is_new_subscriber(b->s->nat, realm, p->src))
+		newcomer_charge(b, p);
 	if (msg[3] < PCP_RESULT_COUNT)
 		b->s->counters.group_results[group][msg[3]]++;
 	if (!xlat_udp_reply(p, reply_len) || !route(b->c, realm, p))

@@ -93,16 +93,22 @@ static inline enum verdict drop(struct shard *s, struct pkt *p, enum drop why)
 	return VERDICT_DROP;
 }
 
-// One unit at `rate` per second, `burst` units saved at most. False: over the limit.
-static inline bool bucket_take(struct bucket *b, ns now, uint32_t rate, uint32_t burst)
+static inline ns max_ns(ns a, ns b)
+{
+	return a > b ? a : b;
+}
+
+// Whether there is a unit, at `rate` per second with `burst` of them saved at most.
+static inline bool bucket_has(const struct bucket *b, ns now, uint32_t rate, uint32_t burst)
 {
 	ns unit = NS_PER_S / max_u32(rate, 1);
-	ns full_at = b->full_at > now ? b->full_at : now;
 
-	if (full_at > now + unit * max_u32(burst, 1) - unit)
-		return false;
-	b->full_at = full_at + unit;
-	return true;
+	return b->full_at <= now + unit * max_u32(burst, 1) - unit;
+}
+
+static inline void bucket_charge(struct bucket *b, ns now, uint32_t rate)
+{
+	b->full_at = max_ns(b->full_at, now) + NS_PER_S / max_u32(rate, 1);
 }
 
 // ---- run.c -----------------------------------------------------------------------------------
@@ -139,7 +145,10 @@ enum verdict local_packet(struct burst *b, struct pkt *p, const struct conf_loca
 // The group whose PCP server a UDP packet to one of our addresses is for, or PREFIX_NONE.
 uint32_t pcp_group(const struct conf *c, const struct pkt *p, const struct conf_local *local);
 enum verdict pcp_packet(struct burst *b, struct pkt *p, uint32_t group);
-bool new_subscriber_allowed(struct burst *b, const struct pkt *p);
+// The limit on new subscribers of the interface: asked before, charged only when one was made, so
+// that requests that come to nothing cost nobody a place.
+bool newcomer_allowed(struct burst *b, const struct pkt *p);
+void newcomer_charge(struct burst *b, const struct pkt *p);
 uint32_t group_epoch_s(const struct shard *s, uint32_t group, ns now);
 
 // ---- background ------------------------------------------------------------------------------

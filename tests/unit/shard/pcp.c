@@ -407,6 +407,23 @@ Test(pcp, newcomers_who_map_have_the_rate_of_those_who_send)
 	world_close(&w);
 }
 
+// One who sends nonsense must not close the door to the others.
+Test(pcp, requests_that_come_to_nothing_cost_no_newcomer_his_place)
+{
+	static const char yaml[] = PORTS "limits: { mappings: 16k, leases: 1000, subscribers: 1000,"
+					 " external-addresses: 2, new-subscriber-rate: 10, "
+					 "new-subscriber-burst: 2 }\n" GROUP;
+	struct world w;
+
+	world_open(&w, yaml);
+	for (unsigned i = 0; i < 20; i++)
+		cr_assert_eq(
+			ask_map(&w, HOME + 9, SERVER, 132, 1, 600).result, PCP_UNSUPP_PROTOCOL);
+	cr_assert_eq(ask_map(&w, HOME, SERVER, IP_UDP, 1, 600).result, PCP_SUCCESS);
+	cr_assert_eq(ask_map(&w, HOME + 1, SERVER, IP_UDP, 1, 600).result, PCP_SUCCESS);
+	world_close(&w);
+}
+
 // ---- Epoch -----------------------------------------------------------------------------------
 
 Test(pcp, each_group_has_its_epoch)
