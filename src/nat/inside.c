@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The in2out table, and whole bursts through both tables.
 //
-// A key's home line follows from its keyed hash. When the home is full the key goes to one of the
-// next lines, and the home counts it in its four overflow bits: a miss ends at the first line
-// unless that count says otherwise, and deletion loses nobody. Slots never move, so their index is
-// good for as long as the mapping lives.
+// A key's home line follows from its keyed hash. When the home is full the key goes to the first of
+// the next lines that has a free slot, and every line it passed over counts it in its four overflow
+// bits. A search goes on only while the line before was passed over by somebody: a miss mostly ends
+// at the first line, and deletion loses nobody. A count that reached 15 stays there; that costs
+// its misses one more line, and about one line in a million comes to it. Slots never move, so their
+// index is good for as long as the mapping lives.
 #include <postern/nat.h>
 
 #include "tables.h"
@@ -28,6 +30,15 @@ static void line_set_overflow(struct line *l, unsigned count)
 	}
 }
 
+// One key more, or fewer, that found this line full and went on.
+static void line_count_passing(struct line *l, int change)
+{
+	unsigned count = line_overflow(l);
+
+	if (count != OVF_MAX)
+		line_set_overflow(l, count + (unsigned)change);
+}
+
 static inline uint32_t line_find(const struct nat *n, uint32_t line, uint64_t word)
 {
 	const struct line *l = &n->lines[line];
@@ -41,7 +52,7 @@ static inline uint32_t line_find(const struct nat *n, uint32_t line, uint64_t wo
 
 static uint32_t table_find_displaced(const struct nat *n, uint32_t home, uint64_t word)
 {
-	for (uint32_t d = 1; d <= n->probe_max; d++) {
+	for (uint32_t d = 1; d < PROBE_MAX && line_overflow(&n->lines[home + d - 1]) > 0; d++) {
 		uint32_t slot = line_find(n, home + d, word);
 		if (slot != NO_SLOT)
 			return slot;
@@ -56,8 +67,6 @@ static inline uint32_t find_word(const struct nat *n, uint64_t word, uint64_t ha
 
 	if (__builtin_expect(slot != NO_SLOT, 1))
 		return slot;
-	if (line_overflow(&n->lines[home]) == 0)
-		return NO_SLOT;
 	return table_find_displaced(n, home, word);
 }
 
@@ -73,8 +82,6 @@ uint32_t table_place(const struct nat *n, uint64_t hash)
 	for (uint32_t d = 0; d < PROBE_MAX; d++) {
 		const struct line *l = &n->lines[home + d];
 
-		if (d == 1 && line_overflow(&n->lines[home]) == OVF_MAX)
-			return NO_SLOT;
 		for (unsigned i = 0; i < 4; i++) {
 			if ((l->slot[i].bits & SLOT_PROTOCOL) == 0)
 				return (home + d) * 4 + i;
@@ -96,10 +103,9 @@ void table_insert(struct nat *n, uint32_t slot, const struct nat_key *key, uint6
 	s->bits = (uint8_t)((s->bits & SLOT_OVF) | bits | key->protocol);
 	s->ext = ext;
 	s->tick = tick;
-	if (distance > 0) {
-		line_set_overflow(&n->lines[home], line_overflow(&n->lines[home]) + 1);
-		n->probe_max = max_u32(n->probe_max, distance);
-	}
+	for (uint32_t i = home; i < home + distance; i++)
+		line_count_passing(&n->lines[i], 1);
+	n->probe_max = max_u32(n->probe_max, distance);
 }
 
 void table_remove(struct nat *n, uint32_t slot)
@@ -109,8 +115,8 @@ void table_remove(struct nat *n, uint32_t slot)
 	uint32_t home = hash_range(hash_of(n, &key), n->n_lines);
 
 	*s = (struct slot){.bits = s->bits & SLOT_OVF};
-	if (slot / 4 != home)
-		line_set_overflow(&n->lines[home], line_overflow(&n->lines[home]) - 1);
+	for (uint32_t i = home; i < slot / 4; i++)
+		line_count_passing(&n->lines[i], -1);
 }
 
 // A mapping may serve several TCP sessions, so one session's end only shortens the timer until the

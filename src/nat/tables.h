@@ -53,7 +53,7 @@ enum {
 }; // longest idle timeout: the sweep must come by before the 16-bit tick comes round
 #define SLOT_KEY_MASK UINT64_C(0x03ffffffffffffff) // key without class, flags and overflow bit
 enum {
-	PROBE_MAX = 16
+	PROBE_MAX = 64
 }; // lines a key may stand away from its home
 enum {
 	OVF_MAX = 15
@@ -192,7 +192,7 @@ struct nat {
 	struct address_place *places;
 	uint32_t n_lines; // homes; PROBE_MAX more follow
 	uint32_t place_shift;
-	uint32_t probe_max; // farthest any key ever stood from home
+	uint32_t probe_max; // farthest any key ever stood from home, for the curious
 	uint32_t entries_per_protocol;
 	uint16_t timeout[16]; // seconds by SLOT_TIMER: the shortest that could end a mapping
 

@@ -69,14 +69,10 @@ static bool table_is_full(const struct book *b, const struct nat_key *key)
 {
 	const struct nat *n = b->n;
 	uint32_t home = hash_range(hash_u64(key_word(key), &n->secret), n->n_lines), used = 0;
-	unsigned overflow = 0;
 
 	for (uint32_t i = home * 4; i < (home + PROBE_MAX) * 4; i++)
 		used += (slot_at(n, i)->bits & SLOT_PROTOCOL) != 0;
-	for (uint32_t i = 0; i < 4; i++)
-		overflow |= (unsigned)(n->lines[home].slot[i].bits >> 7) << i;
-	return b->n_live + N_STATICS >= b->limits.mappings || used == PROBE_MAX * 4 ||
-	       overflow == OVF_MAX;
+	return b->n_live + N_STATICS >= b->limits.mappings || used == PROBE_MAX * 4;
 }
 
 static bool subscribers_are_full(const struct book *b, ip4 host)
