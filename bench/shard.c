@@ -66,29 +66,45 @@ static uint64_t pass(struct world *w, enum feed feed, uint32_t first, uint32_t c
 	return cycles() - start;
 }
 
+struct runs { // cycles per packet of each run
+	double net[MAX_RUNS], raw[MAX_RUNS], null[MAX_RUNS];
+};
+
+// A null and a real pass over the same packets, as run r.
+static void run_both(struct world *w, struct runs *all, unsigned r, enum feed feed, uint32_t first,
+	uint32_t count, bool random, enum verdict expected, uint64_t *failures)
+{
+	uint64_t ignored = 0;
+	uint64_t null = pass(w, feed, first, count, random, true, expected, &ignored);
+	uint64_t raw = pass(w, feed, first, count, random, false, expected, failures);
+
+	all->null[r] = (double)null / count;
+	all->raw[r] = (double)raw / count;
+	all->net[r] = all->raw[r] - all->null[r];
+}
+
+static void summarize(struct runs *all, unsigned n, struct figure *f)
+{
+	qsort(all->net, n, sizeof *all->net, compare);
+	qsort(all->raw, n, sizeof *all->raw, compare);
+	qsort(all->null, n, sizeof *all->null, compare);
+	f->median = all->net[n / 2];
+	f->p10 = all->net[n / 10];
+	f->raw = all->raw[n / 2];
+	f->null = all->null[n / 2];
+}
+
 // Hits: the same mappings again and again, null and real passes taking turns.
 static struct figure measure_hits(
 	struct world *w, const struct options *o, enum feed feed, enum verdict expected)
 {
-	double net[MAX_RUNS], raw[MAX_RUNS], null[MAX_RUNS];
 	struct figure f = {0};
-	uint64_t ignored = 0;
+	struct runs all;
 
 	pass(w, feed, 0, o->packets, true, false, expected, &f.failures);
-	for (unsigned r = 0; r < o->runs; r++) {
-		null[r] = (double)pass(w, feed, 0, o->packets, true, true, expected, &ignored) /
-			  o->packets;
-		raw[r] = (double)pass(w, feed, 0, o->packets, true, false, expected, &f.failures) /
-			 o->packets;
-		net[r] = raw[r] - null[r];
-	}
-	qsort(net, o->runs, sizeof *net, compare);
-	qsort(raw, o->runs, sizeof *raw, compare);
-	qsort(null, o->runs, sizeof *null, compare);
-	f.median = net[o->runs / 2];
-	f.p10 = net[o->runs / 10];
-	f.raw = raw[o->runs / 2];
-	f.null = null[o->runs / 2];
+	for (unsigned r = 0; r < o->runs; r++)
+		run_both(w, &all, r, feed, 0, o->packets, true, expected, &f.failures);
+	summarize(&all, o->runs, &f);
 	return f;
 }
 
@@ -96,29 +112,18 @@ static struct figure measure_hits(
 static struct figure measure_fill(
 	struct world *w, const struct options *o, enum feed feed, enum verdict expected)
 {
-	double net[MAX_RUNS], raw[MAX_RUNS], null[MAX_RUNS];
-	struct figure f = {0};
-	uint64_t ignored = 0;
 	uint32_t most = w->n - w->n / 4, slice = max_u32(w->n / 4 / o->runs, 1);
+	struct figure f = {0};
+	struct runs all;
 
 	pass(w, feed, 0, most, false, false, expected, &f.failures);
 	for (unsigned r = 0; r < o->runs; r++) {
 		uint32_t first = most + r * slice;
 		uint32_t count = r + 1 == o->runs ? w->n - first : slice;
 
-		null[r] = (double)pass(w, feed, first, count, false, true, expected, &ignored) /
-			  count;
-		raw[r] = (double)pass(w, feed, first, count, false, false, expected, &f.failures) /
-			 count;
-		net[r] = raw[r] - null[r];
+		run_both(w, &all, r, feed, first, count, false, expected, &f.failures);
 	}
-	qsort(net, o->runs, sizeof *net, compare);
-	qsort(raw, o->runs, sizeof *raw, compare);
-	qsort(null, o->runs, sizeof *null, compare);
-	f.median = net[o->runs / 2];
-	f.p10 = net[o->runs / 10];
-	f.raw = raw[o->runs / 2];
-	f.null = null[o->runs / 2];
+	summarize(&all, o->runs, &f);
 	return f;
 }
 
