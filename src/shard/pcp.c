@@ -59,7 +59,7 @@ enum verdict pcp_packet(struct burst *b, struct pkt *p, uint32_t group)
 		.authorized = own_group == group,
 		.have_external = g->n_external > 0};
 	enum drop why;
-	bool newcomer = nat_is_new_subscriber(b->s->nat, realm, p->src);
+	bool newcomer;
 
 	if (own_group == PREFIX_NONE)
 		return drop(b->s, p, DROP_PCP_INTERFACE);
@@ -67,8 +67,10 @@ enum verdict pcp_packet(struct burst *b, struct pkt *p, uint32_t group)
 		return drop(b->s, p, DROP_PCP_CHECKSUM);
 	if (p->room < at + PCP_MAX)
 		return drop(b->s, p, DROP_NO_BUFFER);
+	newcomer = nat_is_new_subscriber(b->s->nat, realm, p->src);
 	asker.may_create = !newcomer || newcomer_allowed(b, p);
-	asker.epoch_s = client_epoch_s(b, group, realm, p->src);
+	asker.epoch_s = newcomer ? group_epoch_s(b->s, group, b->now)
+				 : client_epoch_s(b, group, realm, p->src);
 	why = server_answer(b->s->nat, &g->nat, &g->pcp, &asker, msg, udp_len - sizeof *udp,
 		b->now_s, &b->s->counters.server, &reply_len);
 	if (why != DROP_NONE)
