@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hex.h"
+#include "vector.h"
 
 #include <stdlib.h>
+
+static const struct pcp_served version_2 = {.dialects = PCP_SERVES(PCP_V2)};
 
 static enum pcp_door decode(const char *text, struct pcp_message *m, enum pcp_result *result)
 {
 	uint8_t msg[HEX_MAX];
 	size_t len = hex(text, msg);
 
-	return pcp_decode_request(msg, len, m, result);
+	return pcp_decode_request(msg, len, &version_2, m, result);
 }
 
 Test(pcp, a_map_request_is_read_field_by_field)
@@ -99,6 +101,100 @@ Test(pcp, version_and_opcode_are_told_even_when_refused)
 	cr_expect_eq(decode("0302", &m, &result), PCP_DOOR_REFUSE);
 	cr_expect_eq(m.version, 3);
 	cr_expect_eq(m.opcode, PCP_PEER);
+	cr_expect_eq(m.wire_opcode, PCP_PEER);
+}
+
+#define V2 PCP_SERVES(PCP_V2)
+#define V0 PCP_SERVES(PCP_NATPMP)
+#define V1A PCP_SERVES(PCP_V1A)
+#define V1B PCP_SERVES(PCP_V1B)
+#define V1C PCP_SERVES(PCP_V1C)
+#define MAP_V1B "01010000 00000e10 " CLIENT "06000000 1f900000 " NO_IP4
+#define MAP_V1C "01010000 00000e10 " CLIENT NONCE "06000000 1f900000 " NO_IP4
+#define MAP_V1A "01010000 00000e10 06000000 1f900000 00000000"
+
+struct nearest_case {
+	const char *what, *hex;
+	unsigned dialects;
+	enum pcp_dialect answer;
+	const char *reply;
+};
+
+static const struct nearest_case nearest_cases[] = {
+	{"NAT-PMP, to 2", "0000", V2, PCP_V2, "02800001 00000708 00000064 " ZERO12},
+	{"NAT-PMP, to 1 and 2", "0000", V2 | V1B, PCP_V2, "02800001 00000708 00000064 " ZERO12},
+	{"NAT-PMP, to v1b", "0000", V1B, PCP_V1B, "01800001 00000708 00000064 " ZERO12},
+	{"NAT-PMP, to v1a", "0001", V1A, PCP_V1A, "01810001 00000708 00000064"},
+	{"2, to NAT-PMP", V26, V0, PCP_NATPMP, "00800001 00000064"},
+	{"2, to v1c", V26, V0 | V1C, PCP_V1C,
+		"01800001 00000708 00000064 00000000 0000ffff 6440000a"},
+	{"2, to v1a", V26, V0 | V1A, PCP_V1A,
+		"01800001 00000708 00000064 00000000 00000000 0000ffff 6440000a"},
+	{"3, to all", "0300", V0 | V1A | V1B | V2, PCP_V2, "02800001 00000708 00000064 " ZERO12},
+	{"3, to NAT-PMP and 1", "0300", V0 | V1B, PCP_V1B, "01800001 00000708 00000064 " ZERO12},
+	{"v1a, to 2 and v1b", MAP_V1A, V2 | V1B, PCP_V2,
+		"02810001 00000708 00000064 1f900000 00000000 00000000"},
+	{"v1a, to v1b", MAP_V1A, V1B, PCP_V1B,
+		"01810001 00000708 00000064 1f900000 00000000 00000000"},
+	{"v1b, to v1a", MAP_V1B, V1A | V0, PCP_V1A,
+		"01810001 00000708 00000064 " CLIENT "06000000 1f900000 " NO_IP4},
+	{"v1c, to v1b", MAP_V1C, V1B | V0, PCP_V1B,
+		"01810001 00000708 00000064 00000000 0000ffff 6440000a " NONCE
+		"06000000 1f900000 " NO_IP4},
+	{"1, to 0 and 2: a tie", MAP_V1B, V0 | V2, PCP_V2,
+		"02810001 00000708 00000064 00000000 0000ffff 6440000a 06000000 1f900000 " NO_IP4},
+	{"the first drafts set the top bit", "80010000", V2, PCP_V2,
+		"02810001 00000708 00000064 " ZERO12},
+};
+
+Test(pcp, rfc6887_s9_what_is_not_served_is_refused_in_the_nearest_served_dialect)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(nearest_cases); i++) {
+		const struct nearest_case *c = &nearest_cases[i];
+		struct pcp_served served = serving(c->dialects, CLIENT_ADDRESS);
+		struct pcp_error error = {PCP_UNSUPP_VERSION, false, 1800, 100, NULL};
+		struct pcp_version_refusal refusal;
+		uint8_t msg[HEX_MAX], want[HEX_MAX];
+		size_t len = hex(c->hex, msg), want_len = hex(c->reply, want);
+		struct pcp_message m;
+		enum pcp_result result;
+
+		cr_expect_eq(pcp_decode_request(msg, len, &served, &m, &result), PCP_DOOR_REFUSE,
+			"%s", c->what);
+		cr_expect_eq(result, PCP_UNSUPP_VERSION, "%s", c->what);
+		cr_expect_eq(m.dialect, c->answer, "%s", c->what);
+		len = pcp_error_reply(msg, len, sizeof msg, &m, &error);
+		expect_octets(c->what, msg, len, want, want_len);
+		cr_expect(pcp_decode_version_refusal(msg, len, &refusal), "%s", c->what);
+		cr_expect_eq(refusal.version, want[0], "%s", c->what);
+	}
+}
+
+// draft-boucadair-pcp-failure-06.
+Test(pcp, a_get_is_read_field_by_field_where_it_is_known)
+{
+	static const char *const get =
+		"02620000 00000000 " CLIENT "11000000 " POOL CLIENT "138c9c44";
+	struct pcp_served served = serving(V2, CLIENT_ADDRESS);
+	uint8_t msg[HEX_MAX];
+	size_t len = hex(get, msg);
+	struct pcp_message m;
+	enum pcp_result result;
+	char text[IP6_TEXT];
+
+	cr_expect_eq(pcp_decode_request(msg, len, &served, &m, &result), PCP_DOOR_REFUSE);
+	cr_expect_eq(result, PCP_UNSUPP_OPCODE);
+	cr_expect_eq(m.opcode, PCP_GET);
+	served.get = true;
+	cr_assert_eq(pcp_decode_request(msg, len, &served, &m, &result), PCP_DOOR_OPEN);
+	cr_expect_eq(m.get.protocol, 17);
+	cr_expect_str_eq(ip6_format(m.get.internal_ip, text), "203.0.113.5");
+	cr_expect_str_eq(ip6_format(m.get.external_ip, text), "100.64.0.10");
+	cr_expect_eq(m.get.internal_port, 5004);
+	cr_expect_eq(m.get.external_port, 40004);
+	cr_expect_eq(m.options_at, 64);
+	cr_expect_eq(pcp_decode_request(msg, 60, &served, &m, &result), PCP_DOOR_REFUSE);
+	cr_expect_eq(result, PCP_MALFORMED_REQUEST);
 }
 
 Test(pcp, sizes_around_the_limit_of_1100)
@@ -108,8 +204,8 @@ Test(pcp, sizes_around_the_limit_of_1100)
 	enum pcp_result result;
 
 	hex(V01, msg);
-	cr_expect_eq(pcp_decode_request(msg, 1100, &m, &result), PCP_DOOR_OPEN);
-	cr_expect_eq(pcp_decode_request(msg, 1104, &m, &result), PCP_DOOR_REFUSE);
+	cr_expect_eq(pcp_decode_request(msg, 1100, &version_2, &m, &result), PCP_DOOR_OPEN);
+	cr_expect_eq(pcp_decode_request(msg, 1104, &version_2, &m, &result), PCP_DOOR_REFUSE);
 	cr_expect_eq(result, PCP_MALFORMED_REQUEST);
 }
 
@@ -125,21 +221,23 @@ static void sweep(const char *text)
 		struct pcp_option options[PCP_MAX_OPTIONS];
 		struct pcp_message m;
 		struct pcp_version_refusal refusal;
+		struct pcp_served all = serving(SERVES_ALL, CLIENT_ADDRESS);
 		enum pcp_result result;
 		size_t n;
 		enum pcp_door door;
 
 		cr_assert_not_null(msg);
 		memcpy(msg, full, cut);
-		door = pcp_decode_request(msg, cut, &m, &result);
+		door = pcp_decode_request(msg, cut, &all, &m, &result);
 		if (cut < len)
 			cr_expect(door != PCP_DOOR_OPEN || m.options_at <= cut, "%zu", cut);
 		if (door == PCP_DOOR_OPEN)
 			(void)pcp_decode_options(msg, cut, &m, options, ARRAY_SIZE(options), &n);
 		if (cut >= 2)
 			msg[1] |= 0x80;
-		if (pcp_decode_response(msg, cut, &m))
-			cr_expect(cut >= PCP_HEADER && m.options_at <= cut, "%zu", cut);
+		for (unsigned d = 0; d < PCP_DIALECTS; d++)
+			if (pcp_decode_response_in((enum pcp_dialect)d, msg, cut, &m))
+				cr_expect(m.options_at <= cut, "%zu", cut);
 		(void)pcp_decode_version_refusal(msg, cut, &refusal);
 		free(msg);
 	}
@@ -151,78 +249,14 @@ Test(pcp, no_prefix_of_a_message_is_read_past_its_end)
 	sweep(V29 "01000010 00000000 00000000 0000ffff 64400014");
 	sweep(V26 "c8000003 01020300");
 	sweep("00800001 00000064 00000000");
-}
-
-Test(pcp, options_come_in_packet_order_with_their_data)
-{
-	uint8_t msg[HEX_MAX];
-	size_t len = hex(V01 "c8000002 abcd0000 02000000 01000010 " POOL, msg), n;
-	struct pcp_option o[8];
-	struct pcp_message m;
-	enum pcp_result result;
-
-	cr_assert_eq(pcp_decode_request(msg, len, &m, &result), PCP_DOOR_OPEN);
-	cr_assert_eq(pcp_decode_options(msg, len, &m, o, ARRAY_SIZE(o), &n), PCP_SUCCESS);
-	cr_assert_eq(n, 3);
-	cr_expect_eq(o[0].code, 200);
-	cr_expect_eq(o[0].length, 2);
-	cr_expect_eq(o[0].data[1], 0xcd);
-	cr_expect_eq(o[1].code, PCP_PREFER_FAILURE);
-	cr_expect_eq(o[1].length, 0);
-	cr_expect_null(o[1].data);
-	cr_expect_eq(o[2].code, PCP_THIRD_PARTY);
-	cr_expect_eq(o[2].length, 16);
-	cr_expect_eq(o[2].data[15], 5);
-}
-
-static enum pcp_result walk(const char *text, size_t max, size_t *n)
-{
-	uint8_t msg[HEX_MAX];
-	size_t len = hex(text, msg);
-	struct pcp_option o[8];
-	struct pcp_message m;
-	enum pcp_result result;
-
-	cr_assert_eq(pcp_decode_request(msg, len, &m, &result), PCP_DOOR_OPEN, "%s", text);
-	return pcp_decode_options(msg, len, &m, o, max, n);
-}
-
-Test(pcp, an_option_past_the_end_is_malformed)
-{
-	size_t n;
-
-	cr_expect_eq(walk(V01 "c8000040", 8, &n), PCP_MALFORMED_OPTION); // V22
-	cr_expect_eq(walk(V01 "c8000001", 8, &n), PCP_MALFORMED_OPTION);
-	cr_expect_eq(walk(V01 "02000000 c800ffff 00000000", 8, &n), PCP_MALFORMED_OPTION);
-	cr_expect_eq(walk(V01 "c8000005 00000000 00000000", 8, &n), PCP_SUCCESS);
-	cr_expect_eq(walk(V01, 8, &n), PCP_SUCCESS);
-	cr_expect_eq(n, 0);
-}
-
-Test(pcp, more_options_than_room_is_malformed)
-{
-	size_t n;
-
-	cr_expect_eq(walk(V01 "02000000 02000000", 2, &n), PCP_SUCCESS);
-	cr_expect_eq(n, 2);
-	cr_expect_eq(walk(V01 "02000000 02000000 02000000", 2, &n), PCP_MALFORMED_OPTION);
-	cr_expect_eq(n, 2);
-}
-
-Test(pcp, the_largest_message_of_empty_options_fits_the_list)
-{
-	uint8_t msg[PCP_MAX] = {0};
-	struct pcp_option o[PCP_MAX_OPTIONS];
-	struct pcp_message m;
-	enum pcp_result result;
-	size_t n;
-
-	msg[0] = PCP_VERSION; // ANNOUNCE: no body, options from octet 24 on
-	for (size_t at = PCP_HEADER; at < PCP_MAX; at += 4)
-		msg[at] = 200;
-	cr_assert_eq(pcp_decode_request(msg, sizeof msg, &m, &result), PCP_DOOR_OPEN);
-	cr_expect_eq(pcp_decode_options(msg, sizeof msg, &m, o, PCP_MAX_OPTIONS, &n), PCP_SUCCESS);
-	cr_expect_eq(n, PCP_MAX_OPTIONS);
+	sweep("00010000 1f901f90 00001c20 00000000 00000000");
+	sweep(MAP_V1A "02000002 00180000 c6336400 03000000");
+	sweep("01030000 00000258 06000000 c3500000 01bb0000 c6336407 " ZERO12 "00000000 04000004 "
+	      "64400014");
+	sweep("01040000 00000258 06000000 c3500000 01bb0000 " POOL NO_IP4);
+	sweep(MAP_V1B "03000014 00180000 " POOL);
+	sweep(MAP_V1C "02000000");
+	sweep("01010000 00000e10 00000000 6440000a " ZERO12 "06000000 1f900000 00000000");
 }
 
 static bool response(const char *text, struct pcp_message *m)
@@ -288,7 +322,9 @@ static const struct refusal_case refusal_cases[] = {
 	{"NAT-PMP other error", "00820002 00000064 1f900000 00000000", false, 0, 0},
 	{"another error", "02810002 00000708 00000064 " ZERO12, false, 0, 0},
 	{"a request", "02010001 00000708 00000064 " ZERO12, false, 0, 0},
-	{"short, version 2", "02810001 00000708", false, 0, 0},
+	{"v1a has a header of 12", "01810001 00000708 00000064", true, 1, 1800},
+	{"11 octets", "01810001 00000708 000000", false, 0, 0},
+	{"short, version 2", "02810001 00000708 00000064", false, 0, 0},
 	{"3 octets", "008000", false, 0, 0},
 };
 
