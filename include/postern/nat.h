@@ -29,7 +29,9 @@ enum {
 
 struct nat_limits { // of one shard, fixed at start
 	uint32_t mappings;
-	uint32_t leases; // MAP leases and static mappings, resting ones included
+	uint32_t leases;       // MAP and PEER leases and static mappings, resting ones included
+	uint32_t filters;      // FILTERs of all leases
+	uint32_t descriptions; // texts of NAT_DESCRIPTION octets
 	uint32_t subscribers;
 	uint32_t addresses;    // external addresses this shard can hold (1.5 MiB of index each)
 	uint16_t port_set_min; // the smallest port-set-size of any group
@@ -47,7 +49,8 @@ struct nat_policy {             // of one NAT group, live
 	uint16_t port_set_size; // ports in a block: a power of two, 4..4096; fixed while in use
 	uint16_t block_limit;   // blocks one subscriber may hold
 	uint32_t port_limit;    // ports per subscriber and protocol, implicit and explicit
-	uint32_t lease_limit;   // explicit mappings per subscriber
+	uint32_t lease_limit;   // ports in explicit mappings, and PEERs, per subscriber
+	uint16_t filter_limit;  // filters per explicit mapping
 	bool pairing_soft;      // another address when the paired one is full
 };
 
@@ -65,23 +68,35 @@ static_assert(sizeof(struct nat_key) == 8, "hashed as one word");
 enum nat_kind {
 	NAT_ABSENT,
 	NAT_IMPLICIT,
-	NAT_EXPLICIT,
+	NAT_EXPLICIT, // a MAP lease hangs on it
 	NAT_STATIC,
-	NAT_RESTING
+	NAT_RESTING,
+	NAT_PEER, // PEER leases hang on it, no MAP lease; of one PEER lease's view: that lease
 };
 
-struct nat_view { // one mapping as it stands
-	struct nat_key key;
-	struct recipe external;
-	uint8_t kind; // enum nat_kind
+struct nat_view {               // one mapping, or one lease, as it stands
+	struct nat_key key;     // of a set: its first internal port
+	struct recipe external; // of a set: its first external port
+	uint8_t kind;           // enum nat_kind
 	uint8_t group;
 	bool replied;          // something came back from outside
 	bool traffic;          // the internal endpoint itself sent, and its idle timer still runs
 	uint32_t idle_left_s;  // until traffic alone would let it expire; 0 without traffic
-	uint32_t lease_left_s; // explicit and resting
-	uint8_t nonce[12];     // explicit and resting
-	ip4 client;            // explicit: who asked, from which port
+	uint32_t lease_left_s; // explicit, peer and resting
+	uint8_t nonce[12];     // likewise
+	bool has_nonce;        // false: made in a dialect without nonces
+	ip4 client;            // explicit, peer: who asked, from which port, in which dialect
 	uint16_t client_port;
+	uint8_t client_realm;
+	uint8_t dialect;  // as the server calls it; the nat room only keeps it
+	bool third_party; // `client` asked for another host
+	bool exact;       // asked for with PREFER_FAILURE
+	bool operators;   // made by the operator, not by a client or the configuration
+	bool moved;       // its external pair changed since the client last heard
+	uint16_t n_ports; // 1, or the ports of a PORT_SET
+	uint16_t n_filters;
+	uint8_t text_length;  // octets of the DESCRIPTION; see nat_lease_text()
+	struct recipe remote; // PEER leases: the remote peer
 };
 
 struct nat_subscriber_view {
@@ -98,6 +113,10 @@ struct nat_subscriber_view {
 	X(explicit_created, "Dynamic-explicit mappings made by requests.")                         \
 	X(explicit_renewed, "Leases renewed.")                                                     \
 	X(explicit_deleted, "Leases ended by request or operator.")                                \
+	X(peers_created, "PEER leases made.")                                                      \
+	X(peers_expired, "PEER leases that ran out.")                                              \
+	X(moved, "Explicit mappings moved to another external address.")                           \
+	X(move_failed, "Explicit mappings ended because they could not be moved.")                 \
 	X(implicit_expired, "Dynamic-implicit mappings that idled out.")                           \
 	X(explicit_expired, "Leases that ran out.")                                                \
 	X(became_implicit, "Mappings that outlived their lease because traffic used them.")        \
@@ -112,6 +131,8 @@ struct nat_subscriber_view {
 #define NAT_GAUGES(X)                                                                              \
 	X(mappings, "Mappings now.")                                                               \
 	X(leases, "Leases now, resting ones included.")                                            \
+	X(filters, "FILTERs now.")                                                                 \
+	X(descriptions, "DESCRIPTIONs kept now.")                                                  \
 	X(resting, "External ports in hold-down now.")                                             \
 	X(subscribers, "Subscribers now.")                                                         \
 	X(blocks, "Port blocks held now.")                                                         \
@@ -133,8 +154,9 @@ size_t nat_size(const struct nat_limits *limits); // octets, a multiple of CACHE
 struct nat *nat_init(
 	void *mem, const struct nat_limits *limits, const struct rng *seed, uint32_t now_s);
 void nat_set_timers(struct nat *n, const struct nat_timers *timers); // live
+// What a group's mappings that must move are granted elsewhere: copied.
+void nat_set_policy(struct nat *n, uint8_t group, const struct nat_policy *policy);
 const struct nat_counters *nat_counters(const struct nat *n);
-size_t nat_bytes_per_mapping(const struct nat_limits *limits); // for bench and sizing
 
 // ---- external addresses ----------------------------------------------------------------------
 
@@ -148,10 +170,11 @@ struct nat_address {
 // 0; -ENOSPC when all places are taken; -EEXIST. Changing the port range of a known one: remove it.
 MUST_CHECK int nat_address_add(struct nat *n, const struct nat_address *a);
 bool nat_address_known(const struct nat *n, ip4 ip);
-// Starts draining: nothing new lands there, nat_step() removes what lives there bit by bit, tells
-// the subscribers' Epoch bases, then forgets it. Until then the address stays known.
+// Starts draining: nothing new lands there. nat_step() ends what lives there bit by bit, but moves
+// explicit mappings to another address of the group when one can be had (RFC 6887 s.14.2, see
+// nat_update_next()), sets the subscribers' Epoch bases, then forgets the address. Until then it
+// stays known.
 void nat_address_remove(struct nat *n, ip4 ip);
-uint32_t nat_address_list(const struct nat *n, ip4 *out, uint32_t max); // not those draining
 
 // ---- packets: whole bursts -------------------------------------------------------------------
 
@@ -166,8 +189,9 @@ struct nat_out { // one packet from inside
 	struct recipe to;  // result: external endpoint
 };
 
-struct nat_in {           // one packet from outside
-	struct recipe at; // external endpoint it went to
+struct nat_in {             // one packet from outside
+	struct recipe at;   // external endpoint it went to
+	struct recipe from; // remote endpoint it came from
 	uint8_t protocol;
 	struct nat_key to; // result: internal endpoint
 };
@@ -175,8 +199,10 @@ struct nat_in {           // one packet from outside
 // Looks all up, prefetching; refreshes the mappings found (RFC 4787 REQ-6). Bit i of the result is
 // set when packet i has a live mapping. `count` at most NAT_BURST.
 uint32_t nat_find_out(struct nat *n, struct nat_out *packets, unsigned count, uint32_t now_s);
-// Looks all up without refreshing them (REQ-6a off); marks them as replied to, once.
-uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count);
+// Looks all up without refreshing them (REQ-6a off); marks them as replied to, once. Bit i of
+// *filtered is set, and that of the result is not, when the mapping is there but its FILTERs do not
+// let packet i in (RFC 6887 s.13.3; a remote peer of a PEER lease passes).
+uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count, uint32_t *filtered);
 
 // Starts the memory reads that a create for this key will need.
 void nat_prefetch_create(struct nat *n, const struct nat_key *key);
@@ -185,22 +211,61 @@ enum drop nat_create(struct nat *n, const struct nat_policy *policy, uint8_t gro
 	struct nat_out *p, uint32_t now_s);
 // Whether nat_create() for this host would make a new subscriber.
 bool nat_is_new_subscriber(const struct nat *n, uint8_t realm, ip4 host);
+// The external address that this host's mappings have, or will have: a host without any is paired
+// with one, and keeps a port block of it at rest for the hold-down time (RFC 6886 s.3.2 asks for an
+// address before there is a mapping).
+enum drop nat_pair(struct nat *n, const struct nat_policy *policy, uint8_t group, uint8_t realm,
+	ip4 host, uint32_t now_s, ip4 *external);
 
 // Read-only looks, for ICMP errors and hairpins: nothing is refreshed.
 bool nat_peek_out(const struct nat *n, const struct nat_key *key, struct recipe *to);
 bool nat_peek_in(const struct nat *n, uint8_t protocol, struct recipe at, struct nat_key *to);
 
-// ---- leases: what PCP asks for (RFC 6887 s.11, s.15, s.16) -----------------------------------
+// ---- leases: what PCP asks for (RFC 6887 s.11 to s.16) ---------------------------------------
+//
+// On one internal endpoint's mapping hang at most one MAP lease and any number of PEER leases, one
+// for each remote peer (up to NAT_PEERS_MAX; then NAT_QUOTA). A MAP lease may be a set of ports
+// (RFC 7753): one lease, n consecutive internal ports on n consecutive external ones in one port
+// block. A set begins at wish->key.port and ends before an internal port that already has a
+// mapping; when the first one has, that one alone is granted. Of a suggestion a set takes address
+// and port together, and only for all its ports; `exact` asks for a single port.
+//
+// Filters that are there already are not added once more. A filter's port does not count for ICMP.
+
+enum {
+	NAT_DESCRIPTION = 128, // octets of text kept with a lease (RFC 7220 s.3.2)
+	NAT_SET_MAX = 256,     // ports of one set
+	NAT_PEERS_MAX = 256    // PEER leases on one mapping
+};
+
+struct nat_filter { // remote endpoints that may send in
+	ip4 address;
+	uint8_t bits;  // 0: any address
+	uint16_t port; // 0: any port
+};
 
 struct nat_wish {
 	struct nat_key key;
 	struct recipe suggested; // addr 0: any; port 0: any
 	bool exact;              // PREFER_FAILURE
+	bool parity;             // of a set: the first external port as even or odd as the internal
+	uint16_t n_ports;        // 0 or 1: a single mapping; a set gets as many as can be had
 	uint8_t nonce[12];
-	uint32_t lifetime_s; // as to be granted; the server has clamped it
-	ip4 client;          // for Mapping Updates
+	bool has_nonce;
+	uint32_t lifetime_s;  // as to be granted; the server has clamped it
+	struct recipe remote; // PEER
+	ip4 client;           // for Mapping Updates
 	uint16_t client_port;
-	uint8_t version; // dialect of the request
+	uint8_t client_realm;
+	uint8_t dialect;
+	bool third_party;
+	bool operators;     // made by the operator
+	bool clear_filters; // before `filters` are added
+	uint16_t n_filters;
+	const struct nat_filter *filters;
+	bool has_text; // replaces what is kept; text_length 0: erases it
+	uint8_t text_length;
+	const uint8_t *text; // at most NAT_DESCRIPTION octets
 };
 
 enum nat_grant {
@@ -208,32 +273,87 @@ enum nat_grant {
 	NAT_CANNOT_EXACT, // exact asked and not to be had; view->lease_left_s: how long (0 unknown)
 	NAT_QUOTA,        // the subscriber's own limit
 	NAT_NO_RESOURCES, // pool, table or shard is full
+	NAT_TOO_MANY_FILTERS, // the mapping's limit; nothing was changed
 };
 
-// kind NAT_ABSENT when there is nothing; a resting lease is shown only when nothing lives.
+// The mapping with a MAP lease, else what else stands there. kind NAT_ABSENT when there is nothing;
+// a resting lease is shown only when nothing lives. A port inside a set shows the set; traffic and
+// replies are those of the port looked at. Of NAT_PEER only nat_peer_look() shows the leases.
 void nat_lease_look(
 	const struct nat *n, const struct nat_key *key, uint32_t now_s, struct nat_view *view);
+// The PEER lease of this remote peer; kind NAT_ABSENT when there is none.
+void nat_peer_look(const struct nat *n, const struct nat_key *key, struct recipe remote,
+	uint32_t now_s, struct nat_view *view);
+// The MAP leases and static mappings that touch internal ports key->port .. key->port + n_ports - 1
+// (cut at 65535, and at NAT_SET_MAX ports), ascending; at most `max` (RFC 7753 s.5). Returns how
+// many.
+unsigned nat_lease_overlap(const struct nat *n, const struct nat_key *key, uint16_t n_ports,
+	uint32_t now_s, struct nat_view *views, unsigned max);
+// The MAP and PEER leases and static mappings of one host, in no order: `budget` of them from
+// *cursor on (0 at first). True when the walk ended. Deleting leases ends a walk: begin again.
+bool nat_lease_walk(const struct nat *n, uint8_t realm, ip4 host, uint32_t *cursor, uint32_t budget,
+	uint32_t now_s, bool (*see)(void *ctx, const struct nat_view *view), void *ctx);
 
-// Creates or renews. The caller has judged nonce and kind (not for static mappings).
-// A resting lease with the same nonce gives its port back. An implicit mapping keeps its pair.
+// Creates or renews a MAP lease. The caller has judged nonce and kind (not for static mappings).
+// A resting lease with the same nonce gives its port back. An implicit mapping, or one made by
+// PEER, keeps its pair. A set that exists is renewed as it is. Any answer but NAT_GRANTED has
+// changed nothing. Texts that find no room are left out: view->text_length tells. Only single ports
+// rest for their client; those of a set rest for hold_down, for anybody.
 enum nat_grant nat_lease_map(struct nat *n, const struct nat_policy *policy, uint8_t group,
 	const struct nat_wish *wish, uint32_t now_s, struct nat_view *view);
 
-// Ends the lease of an explicit mapping; it lives on as implicit while its traffic timer runs.
-void nat_lease_end(struct nat *n, const struct nat_key *key, uint32_t now_s);
+// Creates or renews a PEER lease (s.12.3). Never shortens: the lease lasts at least as long as it
+// would have. A mapping that stands keeps its pair; for a new one a suggested pair is exact. A
+// static mapping needs no lease: its view says NAT_STATIC.
+enum nat_grant nat_lease_peer(struct nat *n, const struct nat_policy *policy, uint8_t group,
+	const struct nat_wish *wish, uint32_t now_s, struct nat_view *view);
 
-// Static mappings of the configuration. Evicts a dynamic one in the way (static > explicit >
-// implicit). 0, -ENOENT (address unknown), -ENOSPC (a table is full), -EEXIST (other static),
+// Ends the MAP lease of an explicit mapping; it lives on as implicit while its traffic timer runs
+// (not when `now`: then its port rests at once, for its own client), or while PEER leases hang on
+// it.
+void nat_lease_end(struct nat *n, const struct nat_key *key, bool now, uint32_t now_s);
+
+// The DESCRIPTION (view->text_length octets) and the FILTERs of the lease that nat_lease_look()
+// shows; how many were written, at most `max`.
+uint32_t nat_lease_text(const struct nat *n, const struct nat_key *key, uint8_t *out, uint32_t max);
+uint32_t nat_lease_filters(
+	const struct nat *n, const struct nat_key *key, struct nat_filter *out, uint32_t max);
+
+// ---- mappings that moved (RFC 6887 s.14.2) ---------------------------------------------------
+
+enum nat_update_kind {
+	NAT_UPDATE_MOVED, // view: as it stands now
+	NAT_UPDATE_LOST,  // it ended; view: as it was
+};
+
+struct nat_update {
+	uint8_t kind; // enum nat_update_kind
+	struct nat_view view;
+};
+
+// The next client to tell; false: none. Moving waits while too many are untold, so none is lost.
+// Who renewed meanwhile is not told: he knows. What was made with PREFER_FAILURE is lost, never
+// moved, and PEER leases on the same mapping with it. The operator's static mappings go with their
+// address.
+bool nat_update_next(struct nat *n, struct nat_update *out);
+
+// ---- static mappings -------------------------------------------------------------------------
+
+// Of the configuration, or of the operator (`operators`: nat_static_prune() leaves those alone,
+// nat_delete() removes them). Evicts a dynamic one in the way (static > explicit > implicit). 0,
+// -ENOENT (address unknown, or leaving), -ENOSPC (a table is full), -EEXIST (other static),
 // -EAGAIN: the port is in hold-down, perhaps by this eviction; ask again when it is over.
-MUST_CHECK int nat_static_add(
-	struct nat *n, const struct nat_key *key, struct recipe external, uint32_t now_s);
-// Forgets all static mappings for which keep() says false; bounded by `budget`; true when done.
-bool nat_static_prune(struct nat *n, uint32_t budget, uint32_t now_s,
+MUST_CHECK int nat_static_add(struct nat *n, const struct nat_key *key, struct recipe external,
+	bool operators, uint32_t now_s);
+// Forgets all static mappings of the configuration for which keep() says false; bounded by
+// `budget`; true when done.
+bool nat_static_prune(struct nat *n, uint32_t budget,
 	bool (*keep)(void *ctx, const struct nat_key *key, struct recipe external), void *ctx);
 
 // ---- the operator ----------------------------------------------------------------------------
 
-// Removes a mapping of any kind but static, at once. False: there is none, or it is static.
+// Removes a mapping of any kind but static ones of the configuration, at once, with every lease on
+// it; of a set the whole set. False: there is none, or it is of the configuration.
 bool nat_delete(struct nat *n, const struct nat_key *key, uint32_t now_s);
 // Removes everything of one subscriber, at most `budget` external ports looked at a call; true when
 // done. Resets his own Epoch when explicit state went. Static mappings stay.
@@ -243,7 +363,8 @@ bool nat_subscriber_find(
 // When state of this subscriber was last lost for him alone; 0: never (design D5).
 uint32_t nat_epoch_base(const struct nat *n, uint8_t realm, ip4 host);
 
-// Walks: look at `budget` places from *cursor on (0 at first), call see() for what lives there.
+// Walks: look at `budget` places from *cursor on (0 at first), call see() for what lives there; a
+// set is seen once, at its first port.
 // see() returns false to stop before this item (it will be seen again). True when the walk ended.
 bool nat_walk_mappings(const struct nat *n, uint32_t *cursor, uint32_t budget, uint32_t now_s,
 	bool (*see)(void *ctx, const struct nat_view *view), void *ctx);
@@ -252,8 +373,10 @@ bool nat_walk_subscribers(const struct nat *n, uint32_t *cursor, uint32_t budget
 
 // ---- background ------------------------------------------------------------------------------
 
-// One bounded portion of expiry, hold-down and draining: at most 32 expiries of each kind and 256
-// table lines. Call once a loop. True when there is more to do right now.
+// One bounded portion of expiry, hold-down and draining: at most 32 expiries of each kind (and 64
+// ports of sets: a set that runs out is the smaller meanwhile, its last ports going first), 256
+// table lines, 1024 ports or 32 mappings of draining addresses. Call once a loop. True when there
+// is more to do right now.
 bool nat_step(struct nat *n, uint32_t now_s);
 
 #endif

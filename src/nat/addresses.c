@@ -201,14 +201,3 @@ void address_forget(struct nat *n, uint32_t a)
 	n->counters.addresses--;
 	places_rebuild(n);
 }
-
-uint32_t nat_address_list(const struct nat *n, ip4 *out, uint32_t max)
-{
-	uint32_t count = 0;
-
-	for (uint32_t a = 0; a < n->n_addresses && count < max; a++) {
-		if (n->addresses[a].state == ADDRESS_LIVE)
-			out[count++] = n->addresses[a].ip;
-	}
-	return count;
-}

@@ -12,27 +12,39 @@ enum {
 	SWEEP_PERIOD_S = 10,
 	SWEEP_LINES = 256,
 	STEP_ITEMS = 32,
+	STEP_SET_PORTS = 64,
 	DRAIN_PORTS = 1024
 };
 
+// What is left of a large set comes up again in the next portion.
+static void lease_expire(struct nat *n, uint32_t lease, uint32_t *set_ports, uint32_t now_s)
+{
+	bool peer = n->leases[lease].state == LEASE_PEER;
+
+	if (!lease_finish(n, lease, false, set_ports, now_s))
+		wheel_add(n, lease, now_s);
+	else if (peer)
+		n->counters.peers_expired++;
+	else
+		n->counters.explicit_expired++;
+}
+
 static bool step_leases(struct nat *n, uint32_t now_s)
 {
-	uint32_t due[STEP_ITEMS];
+	uint32_t due[STEP_ITEMS], set_ports = STEP_SET_PORTS;
 	uint32_t count = wheel_take(n, now_s, due, STEP_ITEMS);
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct lease *l = &n->leases[due[i]];
 		__builtin_prefetch(entry_at(n, l->key.protocol, l->ext), 1);
-		if (l->state == LEASE_LIVE)
+		if (l->state != LEASE_RESTING)
 			__builtin_prefetch(slot_at(n, l->slot), 1);
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		if (n->leases[due[i]].state == LEASE_RESTING) {
+		if (n->leases[due[i]].state == LEASE_RESTING)
 			lease_rest_over(n, due[i]);
-			continue;
-		}
-		n->counters.explicit_expired++;
-		lease_finish(n, due[i], now_s);
+		else
+			lease_expire(n, due[i], &set_ports, now_s);
 	}
 	return n->wheel_s <= now_s;
 }
@@ -75,11 +87,10 @@ static inline bool is_suspect(const struct nat *n, struct slot *s, uint32_t now_
 
 	if ((s->bits & SLOT_PROTOCOL) == 0)
 		return false;
-	if (s->bits & SLOT_LEASE) {
-		forget_old_traffic(n, s, idle);
-		return false;
-	}
-	return idle > n->timeout[s->bits & SLOT_TIMER];
+	if (!(s->bits & SLOT_LEASE) || peer_is_closed(s))
+		return idle > n->timeout[s->bits & SLOT_TIMER];
+	forget_old_traffic(n, s, idle);
+	return false;
 }
 
 static uint32_t sweep_line(struct nat *n, uint32_t line, uint32_t now_s, uint32_t *suspects)
@@ -98,6 +109,21 @@ static uint32_t sweep_line(struct nat *n, uint32_t line, uint32_t now_s, uint32_
 	return count;
 }
 
+// TCP closed the mapping of PEER leases. One alone is over, as an implicit mapping would be (RFC
+// 6887 s.16.2, figure 16); of several nobody knows which one was meant.
+static void peer_close(struct nat *n, uint32_t slot, uint32_t now_s)
+{
+	struct slot *s = slot_at(n, slot);
+	struct nat_key key = slot_key(s);
+	uint32_t ports = 0;
+
+	s->bits &= (uint8_t)~SLOT_SEEN;
+	if (peers_on(n, slot) > 1)
+		return;
+	lease_finish(n, peer_anchor(n, &key), false, &ports, now_s);
+	n->counters.peers_expired++;
+}
+
 static void end_if_idle(struct nat *n, const uint32_t *suspects, uint32_t count, uint32_t now_s)
 {
 	for (uint32_t i = 0; i < count; i++) {
@@ -112,6 +138,10 @@ static void end_if_idle(struct nat *n, const uint32_t *suspects, uint32_t count,
 	for (uint32_t i = 0; i < count; i++) {
 		if (!mapping_is_idle(n, suspects[i], now_s))
 			continue;
+		if (slot_at(n, suspects[i])->bits & SLOT_LEASE) {
+			peer_close(n, suspects[i], now_s);
+			continue;
+		}
 		mapping_end(n, suspects[i], END_REST, now_s);
 		n->counters.implicit_expired++;
 	}
@@ -140,45 +170,40 @@ static bool step_sweep(struct nat *n, uint32_t now_s)
 // ---- addresses that leave, subscribers that are cleared --------------------------------------
 
 // Ends the mapping behind an external port with whatever hangs on it; static ones stay.
-static bool end_port(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s)
+static void end_port(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s)
 {
 	const struct entry *e = entry_at(n, protocol, ext);
 	struct nat_key key = {e->host, e->port, e->realm, protocol};
+	uint32_t slot, lease;
 
-	return (e->bits & EXT_STATE) == EXT_MAPPED && nat_delete(n, &key, now_s);
+	if ((e->bits & EXT_STATE) != EXT_MAPPED)
+		return;
+	slot = slot_find(n, &key);
+	lease = lease_on(n, slot);
+	if (lease != NO_LEASE && n->leases[lease].state == LEASE_STATIC)
+		return;
+	n->counters.explicit_deleted += mapping_delete(n, slot, now_s);
+	n->counters.cleared++;
 }
 
-bool nat_delete(struct nat *n, const struct nat_key *key, uint32_t now_s)
-{
-	uint32_t slot = table_find(n, key, hash_u64(key_word(key), &n->secret));
-	uint32_t i = lease_find(n, key, false);
-
-	if (slot == NO_SLOT || (i != NO_LEASE && n->leases[i].state == LEASE_STATIC))
-		return false;
-	if (i != NO_LEASE) {
-		struct subscriber *s = &n->subscribers[n->leases[i].subscriber];
-		s->n_leases--;
-		s->epoch_base_s = now_s;
-		lease_put(n, i);
-		n->counters.explicit_deleted++;
-	}
-	mapping_end(n, slot, END_REST, now_s);
-	return true;
-}
-
-static void drain(struct nat *n, uint32_t a, uint32_t *budget, uint32_t now_s)
+// False: it must wait until clients have been told what moved.
+static bool drain(struct nat *n, uint32_t a, uint32_t *budget, uint32_t now_s)
 {
 	struct address *ad = &n->addresses[a];
 
-	for (; *budget > 0 && ad->drain_at < NAT_PROTOCOLS << 16; --*budget) {
+	while (*budget > 0 && ad->drain_at < NAT_PROTOCOLS << 16) {
 		uint8_t protocol = (uint8_t)(NAT_UDP + (ad->drain_at >> 16));
-		uint16_t port = (uint16_t)ad->drain_at++;
+		uint32_t ext = ext_of(a, (uint16_t)ad->drain_at);
+		uint32_t cost = move_away(n, protocol, ext, now_s);
 
-		if (end_port(n, protocol, ext_of(a, port), now_s))
-			n->counters.cleared++;
+		if (cost == MUST_WAIT)
+			return false;
+		ad->drain_at++;
+		*budget -= min_u32(*budget, cost * DRAIN_PORTS / STEP_ITEMS + 1);
 	}
 	if (ad->drain_at == NAT_PROTOCOLS << 16 && ad->n_ports == 0)
 		address_forget(n, a);
+	return true;
 }
 
 static bool step_drain(struct nat *n, uint32_t now_s)
@@ -186,8 +211,8 @@ static bool step_drain(struct nat *n, uint32_t now_s)
 	uint32_t budget = DRAIN_PORTS;
 
 	for (uint32_t a = 0; a < n->n_addresses && n->n_draining > 0 && budget > 0; a++) {
-		if (n->addresses[a].state == ADDRESS_DRAINING)
-			drain(n, a, &budget, now_s);
+		if (n->addresses[a].state == ADDRESS_DRAINING && !drain(n, a, &budget, now_s))
+			return false;
 	}
 	return budget == 0;
 }
@@ -204,8 +229,7 @@ static uint32_t clear_block(struct nat *n, uint32_t block, uint32_t budget, uint
 		uint8_t protocol = (uint8_t)(NAT_UDP + i / size);
 		uint32_t ext = ext_of(a, (uint16_t)(first + i % size));
 
-		if (end_port(n, protocol, ext, now_s))
-			n->counters.cleared++;
+		end_port(n, protocol, ext, now_s);
 	}
 	n->clear_block = block;
 	n->clear_at = i;

@@ -7,20 +7,6 @@
 
 #include "tables.h"
 
-enum {
-	OLD_BLOCKS_TRIED = 64
-};
-
-static inline uint32_t block_size(const struct nat *n, uint32_t block)
-{
-	return UINT32_C(1) << n->addresses[block / n->blocks_per_address].shift;
-}
-
-static inline uint32_t block_first_port(const struct nat *n, uint32_t block)
-{
-	return block % n->blocks_per_address * block_size(n, block);
-}
-
 // A random free bit of `word`, or -1.
 static int pick_bit(struct nat *n, uint64_t free)
 {
@@ -73,7 +59,7 @@ static uint32_t address_pick_block(struct nat *n, uint32_t a)
 	return UINT32_MAX;
 }
 
-static bool pair_is_usable(const struct nat *n, const struct subscriber *s)
+bool pair_is_usable(const struct nat *n, const struct subscriber *s)
 {
 	const struct address *a = &n->addresses[s->address];
 
@@ -114,7 +100,7 @@ static void pair_again(const struct nat *n, struct subscriber *s)
 		s->address = (uint16_t)((s->blocks - 1) / n->blocks_per_address);
 }
 
-static void block_return(struct nat *n, uint32_t block)
+void block_return(struct nat *n, uint32_t block)
 {
 	struct block *b = &n->blocks[block];
 	uint32_t a = block / n->blocks_per_address, i = block % n->blocks_per_address;
@@ -150,22 +136,6 @@ void block_return_if_empty(struct nat *n, uint32_t block)
 	subscriber_drop_if_empty(n, subscriber);
 }
 
-// Takes a free block for a port of it. One whose ports of this protocol all belong to static
-// mappings goes back at once.
-static bool block_try(
-	struct nat *n, uint32_t subscriber, uint32_t block, uint8_t protocol, uint32_t *ext)
-{
-	struct subscriber *s = &n->subscribers[subscriber];
-	uint32_t active = s->active;
-
-	block_take(n, subscriber, block);
-	if (block_pick(n, block, protocol, ext))
-		return true;
-	block_return(n, block);
-	s->active = active;
-	return false;
-}
-
 // The address a new block comes from: the paired one, or for a newcomer the next of the round.
 static enum drop choose_address(
 	struct nat *n, const struct nat_policy *policy, struct subscriber *s, uint32_t *a)
@@ -185,11 +155,11 @@ static enum drop choose_address(
 	return DROP_NONE;
 }
 
-static enum drop pick_from_new(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
-	uint8_t protocol, uint32_t *ext)
+enum drop block_open(
+	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t *block)
 {
 	struct subscriber *s = &n->subscribers[subscriber];
-	uint32_t a, block;
+	uint32_t a;
 	enum drop why;
 
 	if (s->n_blocks >= policy->block_limit)
@@ -197,11 +167,46 @@ static enum drop pick_from_new(struct nat *n, const struct nat_policy *policy, u
 	why = choose_address(n, policy, s, &a);
 	if (why != DROP_NONE)
 		return why;
-	block = address_pick_block(n, a);
-	if (block == UINT32_MAX || !block_try(n, subscriber, block, protocol, ext))
+	*block = address_pick_block(n, a);
+	if (*block == UINT32_MAX)
 		return DROP_POOL_NO_PORT;
-	if (s->n_blocks == 1 || !pair_is_usable(n, s))
-		s->address = (uint16_t)a; // his first block, or the paired address was withdrawn
+	block_take(n, subscriber, *block);
+	return DROP_NONE;
+}
+
+void pair_with(struct nat *n, struct subscriber *s, uint32_t block)
+{
+	if (pair_is_usable(n, s))
+		return;
+	s->address = (uint16_t)(block / n->blocks_per_address);
+	s->active = block + 1;
+}
+
+// A port of a block just taken. One whose ports of this protocol all belong to static mappings
+// goes back at once.
+static bool block_try(struct nat *n, uint32_t subscriber, uint32_t block, uint32_t active,
+	uint8_t protocol, uint32_t *ext)
+{
+	if (block_pick(n, block, protocol, ext))
+		return true;
+	block_return(n, block);
+	n->subscribers[subscriber].active = active;
+	return false;
+}
+
+static enum drop pick_from_new(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
+	uint8_t protocol, uint32_t *ext)
+{
+	struct subscriber *s = &n->subscribers[subscriber];
+	uint32_t active = s->active, block;
+	enum drop why = block_open(n, policy, subscriber, &block);
+
+	if (why != DROP_NONE)
+		return why;
+	if (!block_try(n, subscriber, block, active, protocol, ext))
+		return DROP_POOL_NO_PORT;
+	if (s->n_blocks == 1 || !pair_is_usable(n, s)) // his first one, or the pair was withdrawn
+		s->address = (uint16_t)(block / n->blocks_per_address);
 	s->active = block + 1;
 	return DROP_NONE;
 }
@@ -210,22 +215,19 @@ static bool pick_from_older(
 	struct nat *n, uint32_t subscriber, uint8_t protocol, uint32_t now_s, uint32_t *ext)
 {
 	struct subscriber *s = &n->subscribers[subscriber];
-	uint32_t *full_s = &s->full_s[protocol - 1];
+	uint16_t *full_s = &s->full_s[protocol - 1];
 	uint32_t b = s->blocks;
 
-	if (*full_s == now_s) // at most one search a second, at the subscriber's own cost
-		return false;
+	if (*full_s != 0 && *full_s == (uint16_t)now_s)
+		return false; // at most one search a second, at the subscriber's own cost
 	for (unsigned i = 0; i < OLD_BLOCKS_TRIED && b != 0; i++, b = n->blocks[b - 1].next) {
 		uint32_t a = (b - 1) / n->blocks_per_address;
 		if (n->addresses[a].state == ADDRESS_LIVE && block_pick(n, b - 1, protocol, ext)) {
-			if (!pair_is_usable(n, s)) { // the paired address was withdrawn
-				s->address = (uint16_t)a;
-				s->active = b;
-			}
+			pair_with(n, s, b - 1); // the paired address may have been withdrawn
 			return true;
 		}
 	}
-	*full_s = now_s;
+	*full_s = (uint16_t)now_s;
 	return false;
 }
 
@@ -249,7 +251,7 @@ bool port_choose_on(struct nat *n, const struct nat_policy *policy, uint32_t sub
 	uint8_t protocol, uint32_t address, uint32_t *ext)
 {
 	const struct subscriber *s = &n->subscribers[subscriber];
-	uint32_t b = s->blocks, block;
+	uint32_t b = s->blocks, active = s->active, block;
 
 	for (unsigned i = 0; i < OLD_BLOCKS_TRIED && b != 0; i++, b = n->blocks[b - 1].next) {
 		if ((b - 1) / n->blocks_per_address == address &&
@@ -259,7 +261,10 @@ bool port_choose_on(struct nat *n, const struct nat_policy *policy, uint32_t sub
 	if (s->n_blocks >= policy->block_limit)
 		return false;
 	block = address_pick_block(n, address);
-	return block != UINT32_MAX && block_try(n, subscriber, block, protocol, ext);
+	if (block == UINT32_MAX)
+		return false;
+	block_take(n, subscriber, block);
+	return block_try(n, subscriber, block, active, protocol, ext);
 }
 
 bool port_claim(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
@@ -302,7 +307,7 @@ void port_hold(struct nat *n, uint8_t protocol, uint32_t ext)
 	struct entry *e = entry_at(n, protocol, ext);
 	struct block *b = &n->blocks[block_of(n, ext)];
 
-	e->bits = (uint8_t)((e->bits & ~(EXT_STATE | EXT_LEASE)) | EXT_RESTING);
+	e->bits = (uint8_t)((e->bits & ~(EXT_STATE | EXT_LEASE | EXT_VISIT)) | EXT_RESTING);
 	if (b->subscriber != 0)
 		b->live--;
 	n->counters.resting++;

@@ -13,29 +13,54 @@ void mapping_make(struct nat *n, uint32_t slot, const struct nat_key *key, uint6
 	n->counters.mappings++;
 }
 
+// A block that never saw an answer gets its port back at once: nobody outside knows it.
+static void port_vacate(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s)
+{
+	const struct block *b = &n->blocks[block_of(n, ext)];
+	bool straight = b->subscriber != 0 && !b->replied;
+
+	port_hold(n, protocol, ext);
+	if (straight)
+		port_release(n, protocol, ext);
+	else
+		port_rest(n, protocol, ext, now_s);
+}
+
 void mapping_end(struct nat *n, uint32_t slot, enum ending ending, uint32_t now_s)
 {
 	const struct slot *s = slot_at(n, slot);
 	uint8_t protocol = s->bits & SLOT_PROTOCOL;
 	uint32_t ext = s->ext;
 	const struct block *b = &n->blocks[block_of(n, ext)];
-	// A block that never saw an answer goes back at once: nobody outside knows its ports.
-	bool straight = ending == END_REST && b->subscriber != 0 && !b->replied;
 
 	if (b->subscriber != 0)
 		n->subscribers[b->subscriber - 1].n_ports[protocol - 1]--;
 	table_remove(n, slot);
 	n->counters.mappings--;
-	port_hold(n, protocol, ext);
-	if (straight)
-		port_release(n, protocol, ext);
-	else if (ending == END_REST)
-		port_rest(n, protocol, ext, now_s);
+	if (ending == END_REST)
+		port_vacate(n, protocol, ext, now_s);
+	else
+		port_hold(n, protocol, ext);
+}
+
+// It stays the same mapping: whether it was answered moves along.
+void mapping_move(struct nat *n, uint32_t slot, uint32_t ext, uint32_t now_s)
+{
+	struct slot *s = slot_at(n, slot);
+	struct nat_key key = slot_key(s);
+	uint32_t old = s->ext;
+	uint8_t bits = entry_at(n, key.protocol, old)->bits;
+
+	port_occupy(n, key.protocol, ext, &key, bits & (EXT_VISIT | EXT_LEASE | EXT_REPLIED));
+	if (bits & EXT_REPLIED)
+		n->blocks[block_of(n, ext)].replied = 1;
+	s->ext = ext;
+	port_vacate(n, key.protocol, old, now_s);
 }
 
 // What nat.timeout[] cannot know without further lines: whether UDP was answered by now, here or
 // anywhere in the block.
-static uint32_t idle_timeout(const struct nat *n, const struct slot *s)
+uint32_t idle_timeout(const struct nat *n, const struct slot *s)
 {
 	if ((s->bits & SLOT_TIMER) != (NAT_UDP | CLASS_OPEN << CLASS_SHIFT))
 		return n->timeout[s->bits & SLOT_TIMER];
@@ -55,6 +80,11 @@ bool mapping_is_idle(struct nat *n, uint32_t slot, uint32_t now_s)
 		entry_at(n, protocol, s->ext)->bits & EXT_REPLIED)
 		s->bits |= CLASS_ESTABLISHED << CLASS_SHIFT;
 	return slot_idle_s(s, now_s) > idle_timeout(n, s);
+}
+
+bool mapping_has_traffic(struct nat *n, uint32_t slot, uint32_t now_s)
+{
+	return slot_at(n, slot)->bits & SLOT_SEEN && !mapping_is_idle(n, slot, now_s);
 }
 
 void nat_prefetch_create(struct nat *n, const struct nat_key *key)
@@ -126,33 +156,38 @@ enum drop nat_create(struct nat *n, const struct nat_policy *policy, uint8_t gro
 	return why;
 }
 
-static uint8_t view_kind(const struct lease *l, uint8_t bits)
+// The first port of a host without any, put to rest at once.
+static enum drop pair_anew(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
+	uint32_t now_s, ip4 *external)
 {
-	if (!(bits & SLOT_LEASE))
-		return NAT_IMPLICIT;
-	return l->state == LEASE_STATIC ? NAT_STATIC : NAT_EXPLICIT;
+	const struct subscriber *s = &n->subscribers[subscriber];
+	struct nat_key key = {s->host, 0, s->realm, NAT_UDP};
+	uint32_t ext;
+	enum drop why = port_choose(n, policy, subscriber, NAT_UDP, now_s, &ext);
+
+	if (why != DROP_NONE) {
+		subscriber_drop_if_empty(n, subscriber);
+		return why;
+	}
+	port_occupy(n, NAT_UDP, ext, &key, 0);
+	port_hold(n, NAT_UDP, ext);
+	port_rest(n, NAT_UDP, ext, now_s);
+	*external = n->address_ip[ext >> 16];
+	return DROP_NONE;
 }
 
-void mapping_view(const struct nat *n, uint32_t slot, uint32_t now_s, struct nat_view *view)
+enum drop nat_pair(struct nat *n, const struct nat_policy *policy, uint8_t group, uint8_t realm,
+	ip4 host, uint32_t now_s, ip4 *external)
 {
-	const struct slot *s = slot_at(n, slot);
-	struct nat_key key = slot_key(s);
-	uint32_t i = s->bits & SLOT_LEASE ? lease_find(n, &key, false) : NO_LEASE;
-	const struct lease *l = i == NO_LEASE ? NULL : &n->leases[i];
-	uint32_t idle = slot_idle_s(s, now_s), timeout = idle_timeout(n, s);
+	uint32_t i = subscriber_get(n, realm, host, group);
+	const struct subscriber *s = &n->subscribers[i];
 
-	*view = (struct nat_view){.key = key,
-		.external = ext_recipe(n, s->ext),
-		.kind = view_kind(l, s->bits),
-		.group = n->addresses[s->ext >> 16].group,
-		.replied = entry_at(n, key.protocol, s->ext)->bits & EXT_REPLIED,
-		.traffic = s->bits & SLOT_SEEN && idle <= timeout};
-	if (view->traffic)
-		view->idle_left_s = timeout - idle;
-	if (view->kind != NAT_EXPLICIT)
-		return;
-	view->lease_left_s = lease_left_s(l, now_s);
-	memcpy(view->nonce, l->nonce, sizeof view->nonce);
-	view->client = l->client;
-	view->client_port = l->client_port;
+	if (i == NO_SUBSCRIBER)
+		return DROP_SUBSCRIBERS_FULL;
+	if (s->group != group)
+		return DROP_NO_POLICY;
+	if ((s->n_blocks == 0 && s->n_statics == 0) || !pair_is_usable(n, s))
+		return pair_anew(n, policy, i, now_s, external);
+	*external = n->address_ip[s->address];
+	return DROP_NONE;
 }

@@ -17,6 +17,11 @@ static void *cut(struct cut *c, size_t n, size_t size)
 	return piece;
 }
 
+static void slab_cut(struct slab *s, struct cut *c, uint32_t room, size_t size)
+{
+	*s = (struct slab){cut(c, room, size), (uint32_t)size, room, 0, 0};
+}
+
 static uint32_t pow2_at_least(uint32_t n)
 {
 	uint32_t p = 1;
@@ -65,9 +70,13 @@ static size_t nat_lay_out(struct nat *n, const struct nat_limits *limits, struct
 	n->subscriber_heads = cut(c, (size_t)n->subscriber_mask + 1, sizeof(uint32_t));
 	n->leases = cut(c, n_leases, sizeof(struct lease));
 	n->lease_heads = cut(c, (size_t)n->lease_mask + 1, sizeof(uint32_t));
+	slab_cut(&n->extras, c, n_leases, sizeof(struct extra));
+	slab_cut(&n->filters, c, limits->filters, sizeof(struct filter));
+	slab_cut(&n->texts, c, limits->descriptions, sizeof(struct text));
 	n->chunks = cut(c, n->n_chunks, sizeof(struct chunk));
 	n->wheel = cut(c, WHEEL_SLOTS, sizeof(uint32_t));
 	n->rests = cut(c, n->rest_room, sizeof(struct rest));
+	n->updates = cut(c, UPDATES, sizeof(struct nat_update));
 	return c->at;
 }
 
@@ -78,11 +87,6 @@ size_t nat_size(const struct nat_limits *limits)
 
 	cut(&c, 1, sizeof(struct nat));
 	return nat_lay_out(&measured, limits, &c);
-}
-
-size_t nat_bytes_per_mapping(const struct nat_limits *limits)
-{
-	return nat_size(limits) / max_u32(limits->mappings, 1);
 }
 
 struct nat *nat_init(

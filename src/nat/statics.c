@@ -56,17 +56,21 @@ static void static_port_open(struct nat *n, const struct nat_key *key, uint32_t 
 static void static_port_close(struct nat *n, uint8_t protocol, uint32_t ext)
 {
 	uint32_t a = ext >> 16, port = ext & 0xffff;
+	const struct block *b = &n->blocks[block_of(n, ext)]; // whose port it might have been
 
 	*entry_at(n, protocol, ext) = (struct entry){0};
 	if (!port_is_reserved(&n->addresses[a], protocol, (uint16_t)port))
 		used_words(n, protocol, a)[port / 64] &= ~(UINT64_C(1) << port % 64);
 	n->addresses[a].n_ports--;
+	if (b->subscriber != 0)
+		n->subscribers[b->subscriber - 1].full_s[protocol - 1] = 0;
 }
 
-static int static_make(struct nat *n, const struct nat_key *key, uint32_t ext, uint32_t now_s)
+static int static_make(
+	struct nat *n, const struct nat_key *key, uint32_t ext, bool operators, uint32_t now_s)
 {
 	uint64_t hash = hash_u64(key_word(key), &n->secret);
-	uint32_t slot = table_place(n, hash), i, s;
+	uint32_t slot = table_place(n, hash), s, i;
 	uint8_t group = n->addresses[ext >> 16].group;
 
 	s = slot == NO_SLOT ? NO_SUBSCRIBER : subscriber_get(n, key->realm, key->host, group);
@@ -75,17 +79,32 @@ static int static_make(struct nat *n, const struct nat_key *key, uint32_t ext, u
 	if (n->subscribers[s].n_blocks == 0 && n->subscribers[s].n_statics == 0)
 		n->subscribers[s].address = (uint16_t)(ext >> 16);
 	n->subscribers[s].n_statics++;
-	i = lease_get(n, key, LEASE_STATIC);
-	n->leases[i].slot = slot;
-	n->leases[i].ext = ext;
-	n->leases[i].subscriber = s;
+	i = lease_get(n, &(struct lease){.key = *key,
+				 .ext = ext,
+				 .slot = slot,
+				 .subscriber = s,
+				 .flags = operators ? LEASE_OPERATORS : 0,
+				 .state = LEASE_STATIC});
+	lease_join(n, i);
 	n->n_statics++;
 	static_port_open(n, key, ext);
-	mapping_make(n, slot, key, hash, ext, SLOT_LEASE, NO_SUBSCRIBER, now_s);
+	mapping_make(n, slot, key, hash, ext, 0, NO_SUBSCRIBER, now_s);
+	slot_hang(n, slot, HANGS_MAP);
 	return 0;
 }
 
-int nat_static_add(struct nat *n, const struct nat_key *key, struct recipe external, uint32_t now_s)
+// It is there already; what the configuration names is the configuration's.
+static int static_again(struct lease *l, uint32_t ext, bool operators)
+{
+	if (l->ext != ext)
+		return -EEXIST;
+	if (!operators)
+		l->flags &= (uint8_t)~LEASE_OPERATORS;
+	return 0;
+}
+
+int nat_static_add(struct nat *n, const struct nat_key *key, struct recipe external, bool operators,
+	uint32_t now_s)
 {
 	uint32_t a = address_find(n, external.addr), ext, i;
 	struct nat_key holder;
@@ -95,7 +114,9 @@ int nat_static_add(struct nat *n, const struct nat_key *key, struct recipe exter
 	ext = ext_of(a, external.port);
 	i = static_find(n, key);
 	if (i != NO_LEASE)
-		return n->leases[i].ext == ext ? 0 : -EEXIST; // 0: it is there already
+		return static_again(&n->leases[i], ext, operators);
+	if (n->addresses[a].state != ADDRESS_LIVE)
+		return -ENOENT; // it leaves: nothing new lands there
 	holder = port_holder(n, key->protocol, ext);
 	if (holder.protocol != 0 && static_find(n, &holder) != NO_LEASE)
 		return -EEXIST;
@@ -106,10 +127,10 @@ int nat_static_add(struct nat *n, const struct nat_key *key, struct recipe exter
 	if (!port_is_free(n, key->protocol, ext))
 		return -EAGAIN; // in hold-down; until it is over the endpoint keeps what it has
 	evict(n, key, now_s);
-	return static_make(n, key, ext, now_s);
+	return static_make(n, key, ext, operators, now_s);
 }
 
-static void static_remove(struct nat *n, uint32_t lease)
+void static_remove(struct nat *n, uint32_t lease)
 {
 	struct lease *l = &n->leases[lease];
 	uint32_t s = l->subscriber;
@@ -117,22 +138,23 @@ static void static_remove(struct nat *n, uint32_t lease)
 	table_remove(n, l->slot);
 	n->counters.mappings--;
 	static_port_close(n, l->key.protocol, l->ext);
+	lease_leave(n, lease);
 	lease_put(n, lease);
 	n->n_statics--;
 	n->subscribers[s].n_statics--;
 	subscriber_drop_if_empty(n, s);
 }
 
-bool nat_static_prune(struct nat *n, uint32_t budget, uint32_t now_s,
+bool nat_static_prune(struct nat *n, uint32_t budget,
 	bool (*keep)(void *ctx, const struct nat_key *key, struct recipe external), void *ctx)
 {
-	(void)now_s;
 	if (n->n_statics == 0)
 		n->prune_at = n->lease_high;
 	for (; budget > 0 && n->prune_at < n->lease_high; budget--, n->prune_at++) {
 		const struct lease *l = &n->leases[n->prune_at];
 
-		if (l->state != LEASE_STATIC || keep(ctx, &l->key, ext_recipe(n, l->ext)))
+		if (l->state != LEASE_STATIC || l->flags & LEASE_OPERATORS ||
+			keep(ctx, &l->key, ext_recipe(n, l->ext)))
 			continue;
 		static_remove(n, n->prune_at);
 		n->counters.cleared++;

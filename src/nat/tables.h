@@ -17,7 +17,7 @@ enum {
 	SLOT_PROTOCOL = 0x03, // 0: free
 	SLOT_CLASS = 0x0c,    // timer class, see below
 	SLOT_LEASE = 0x10,    // a lease hangs on it: no idle expiry
-	SLOT_VISIT = 0x20,    // packets must look at a session or a lease (later)
+	SLOT_VISIT = 0x20,    // packets must look at a session (later)
 	SLOT_SEEN = 0x40,     // the internal endpoint sent; tick tells when
 	SLOT_OVF = 0x80,      // one bit of the line's overflow count, not of the slot
 	SLOT_TIMER = SLOT_PROTOCOL | SLOT_CLASS, // index into nat.timeout
@@ -36,9 +36,17 @@ struct slot {
 	uint16_t port;
 	uint8_t realm;
 	uint8_t bits;
-	uint32_t ext;  // address index << 16 | external port
-	uint16_t tick; // second of the last outbound packet, modulo 65536
-	uint16_t spare;
+	uint32_t ext;   // address index << 16 | external port
+	uint16_t tick;  // second of the last outbound packet, modulo 65536
+	uint8_t hangs;  // which leases; SLOT_LEASE is set when there is one
+	uint8_t set_at; // HANGS_SET: its place in the set, whose lease is found by the first port
+};
+
+enum {
+	HANGS_MAP = 1, // a MAP lease or a static mapping
+	HANGS_PEER = 2,
+	HANGS_SET = 4, // the MAP lease is one of several ports
+	HANGS_LEASE = HANGS_MAP | HANGS_PEER
 };
 
 struct line {
@@ -66,7 +74,7 @@ enum {
 	EXT_FREE = 0,
 	EXT_MAPPED = 1,
 	EXT_RESTING = 2,
-	EXT_VISIT = 0x04,
+	EXT_VISIT = 0x04, // packets must be shown to the FILTERs of its lease
 	EXT_LEASE = 0x08,
 	EXT_REPLIED = 0x10, // something came in; written once
 };
@@ -122,10 +130,13 @@ struct subscriber {
 	uint16_t address; // paired address; valid while n_blocks or n_statics is not 0
 	uint16_t n_blocks;
 	uint32_t n_ports[NAT_PROTOCOLS];
-	uint32_t n_leases; // live ones
+	uint32_t leases;   // list of the living MAP and PEER leases; index + 1
+	uint32_t n_leases; // ports of living MAP leases, and living PEERs
 	uint16_t n_statics;
-	uint16_t n_resting;             // leases in hold-down
-	uint32_t full_s[NAT_PROTOCOLS]; // when a search of all his blocks last found nothing
+	uint16_t n_resting; // leases in hold-down
+	// When a search of all his blocks last found nothing: seconds modulo 65536, 0 for never.
+	// One search too few in 18 hours is the price of their room.
+	uint16_t full_s[NAT_PROTOCOLS];
 	uint32_t epoch_base_s;
 };
 
@@ -135,27 +146,79 @@ static_assert(sizeof(struct subscriber) == CACHE_LINE, "one line a subscriber");
 
 enum lease_state {
 	LEASE_FREE,
-	LEASE_LIVE,
+	LEASE_LIVE, // by MAP
+	LEASE_PEER,
 	LEASE_RESTING,
 	LEASE_STATIC
 };
 
+enum { // flags of a lease
+	LEASE_NONCE = 0x01,
+	LEASE_EXACT = 0x02,
+	LEASE_THIRD_PARTY = 0x04,
+	LEASE_OPERATORS = 0x08,
+	LEASE_MOVED = 0x10, // to another external pair, of which the client has not heard yet
+	LEASE_SET = 0x20,   // of extra.n_ports ports
+	LEASE_ANCHOR =
+		0x40, // of several PEERs on a mapping: the one that is found without its peer
+};
+
 struct lease {
 	_Alignas(CACHE_LINE) uint8_t nonce[12];
-	uint32_t expiry_s; // ends as soon as now_s reaches it
-	struct nat_key key;
-	uint32_t ext;
-	uint32_t slot;       // in2out slot while LIVE or STATIC
-	uint32_t chain;      // hash chain, or free list; index + 1
-	uint32_t wheel;      // chunk << 4 | place, chunk counted from 1; 0: not on the wheel
-	uint32_t subscriber; // index + 1
+	uint32_t expiry_s;  // ends as soon as now_s reaches it
+	struct nat_key key; // of a set: its first internal port
+	uint32_t ext;       // of a set: its first external port
+	uint32_t slot;      // in2out slot unless RESTING; of a set: of its first port
+	uint32_t chain;     // hash chain, or free list; index + 1
+	uint32_t wheel;     // chunk << 4 | place, chunk counted from 1; 0: not on the wheel
+	uint32_t subscriber;
+	uint32_t sibling_next, sibling_prev; // the subscriber's list; index + 1
+	uint32_t extra;                      // index + 1; 0: it is a plain one
 	ip4 client;
 	uint16_t client_port;
-	uint8_t version;
-	uint8_t state;
+	uint8_t flags;
+	uint8_t state : 3, dialect : 5;
 };
 
 static_assert(sizeof(struct lease) == CACHE_LINE, "one line a lease");
+static_assert(NAT_SET_MAX <= UINT8_MAX + 1, "slot.set_at counts them");
+
+// What few leases have. As many records as leases, so that there is always one to be had.
+struct extra {
+	uint32_t filters;              // list, in the order in which they came; index + 1
+	uint32_t text;                 // index + 1
+	uint32_t peer_next, peer_prev; // PEER: ring of those on the same mapping; lease index + 1
+	ip4 remote_addr;               // PEER
+	uint16_t remote_port;
+	uint16_t n_filters;
+	uint16_t n_ports; // set: those left
+	uint16_t n_peers; // anchor: PEERs in its ring
+	uint8_t client_realm;
+	uint8_t spare[3];
+};
+
+static_assert(sizeof(struct extra) == 32, "two a cache line");
+
+struct filter {
+	uint32_t next; // index + 1
+	ip4 address;
+	uint16_t port;
+	uint8_t bits;
+	uint8_t spare;
+};
+
+struct text {
+	uint32_t next; // of the free list
+	uint8_t length;
+	uint8_t octets[NAT_DESCRIPTION];
+};
+
+// Records of one size, with a free list through their first four octets.
+struct slab {
+	uint8_t *items;
+	uint32_t size, room;
+	uint32_t high, free; // index + 1
+};
 
 enum {
 	WHEEL_SLOTS = 8192,
@@ -175,6 +238,10 @@ struct rest { // a freed port in hold-down
 	uint32_t ext;
 	uint32_t at_protocol; // second it was freed << 2 | protocol
 };
+
+enum {
+	UPDATES = 1024
+}; // clients to tell that their mappings moved or were lost
 
 struct address_place { // ip to index, open addressing
 	ip4 ip;
@@ -215,6 +282,7 @@ struct nat {
 	struct lease *leases;
 	uint32_t *lease_heads;
 	uint32_t lease_mask, lease_high, lease_free, n_statics;
+	struct slab extras, filters, texts;
 	struct chunk *chunks;
 	uint32_t chunk_high, chunk_free, n_chunks;
 	uint32_t *wheel;  // first chunk by second
@@ -227,6 +295,9 @@ struct nat {
 	uint32_t prune_at;              // next lease nat_static_prune() looks at
 	uint32_t clear_block, clear_at; // where nat_subscriber_clear() stopped
 	uint32_t n_draining;
+	struct nat_update *updates; // ring
+	uint32_t update_head, update_count;
+	struct nat_policy policies[NAT_MAX_GROUPS]; // for mappings that move
 	struct nat_counters counters;
 };
 
@@ -332,7 +403,48 @@ void port_revive(struct nat *n, uint8_t protocol, uint32_t ext);               /
 void port_release(struct nat *n, uint8_t protocol, uint32_t ext);              // resting -> free
 void port_rest(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s); // joins the list
 void block_take(struct nat *n, uint32_t subscriber, uint32_t block);
+void block_return(struct nat *n, uint32_t block); // none of its ports is used
 void block_return_if_empty(struct nat *n, uint32_t block);
+// Takes a free block where the subscriber's next one should be; makes it the active one.
+enum drop block_open(
+	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t *block);
+bool pair_is_usable(const struct nat *n, const struct subscriber *s);
+// He has a block on this live address: it becomes his pair unless he has a usable one.
+void pair_with(struct nat *n, struct subscriber *s, uint32_t block);
+
+static inline uint32_t block_size(const struct nat *n, uint32_t block)
+{
+	return UINT32_C(1) << n->addresses[block / n->blocks_per_address].shift;
+}
+
+static inline uint32_t block_first_port(const struct nat *n, uint32_t block)
+{
+	return block % n->blocks_per_address * block_size(n, block);
+}
+
+// ---- runs.c: several ports at once -----------------------------------------------------------
+
+enum {
+	OLD_BLOCKS_TRIED = 64
+};
+
+struct run { // what a set of ports wants
+	uint8_t protocol;
+	bool parity; // the first port as even or odd as `like`
+	uint16_t like;
+	uint32_t least;   // with fewer ports it is not worth having
+	uint32_t n_ports; // at most; result: how many there are
+	uint32_t ext;     // result: the first one
+};
+
+// Picks the longest run inside one block. Takes a block when his own have none of full length.
+// False: not even run->least ports, and nothing has changed.
+bool run_choose(
+	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, struct run *run);
+// Whether this very run, run->ext and all that follow (as many as a block has), can be the
+// subscriber's; takes its block when it must.
+bool run_claim(
+	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, struct run *run);
 
 // ---- subscribers.c ---------------------------------------------------------------------------
 
@@ -353,19 +465,103 @@ enum ending {
 	END_HOLD
 }; // to the hold-down list; or held for a resting lease
 void mapping_end(struct nat *n, uint32_t slot, enum ending ending, uint32_t now_s);
+// To another external port, from port_choose() and the like; the old one rests.
+void mapping_move(struct nat *n, uint32_t slot, uint32_t ext, uint32_t now_s);
 // Whether its idle timer ran out. Moves an answered UDP mapping to its longer timer first.
 bool mapping_is_idle(struct nat *n, uint32_t slot, uint32_t now_s);
+// Whether the internal endpoint itself sent, and its idle timer still runs.
+bool mapping_has_traffic(struct nat *n, uint32_t slot, uint32_t now_s);
+uint32_t idle_timeout(const struct nat *n, const struct slot *s);
+
+static inline uint32_t slot_find(const struct nat *n, const struct nat_key *key)
+{
+	return table_find(n, key, hash_u64(key_word(key), &n->secret));
+}
+
+// ---- views.c ---------------------------------------------------------------------------------
+
 void mapping_view(const struct nat *n, uint32_t slot, uint32_t now_s, struct nat_view *view);
+// The view of a living lease; of a set, with the traffic of the port in `slot`.
+void lease_view(
+	const struct nat *n, uint32_t lease, uint32_t slot, uint32_t now_s, struct nat_view *view);
 
 // ---- leases.c, wheel.c -----------------------------------------------------------------------
 
 #define NO_LEASE UINT32_MAX
 
+// The MAP lease or static mapping of this key, or the first of the resting ones. Of a set only the
+// first port is a key.
 uint32_t lease_find(const struct nat *n, const struct nat_key *key, bool resting);
-uint32_t lease_get(struct nat *n, const struct nat_key *key, uint8_t state); // NO_LEASE: full
-void lease_put(struct nat *n, uint32_t lease);
-void lease_finish(struct nat *n, uint32_t lease, uint32_t now_s); // ran out, or was given up
+// The MAP lease or static mapping that hangs on a slot, whatever port of a set it is.
+uint32_t lease_on(const struct nat *n, uint32_t slot);
+uint32_t lease_on_hashed( // whose key and hash are at hand
+	const struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash);
+uint32_t *lease_head(const struct nat *n, const struct nat_key *key);
+// Keeps this lease (its key, state, flags and extra decide where it is found). NO_LEASE: full.
+uint32_t lease_get(struct nat *n, const struct lease *made);
+void lease_put(struct nat *n, uint32_t lease); // with its extra record
+void lease_link(struct nat *n, uint32_t lease);
+void lease_unlink(struct nat *n, uint32_t lease);
+// In and out of the subscriber's list and of what he is charged for.
+void lease_join(struct nat *n, uint32_t lease);
+void lease_leave(struct nat *n, uint32_t lease);
+void slot_hang(struct nat *n, uint32_t slot, uint8_t what);
+void slot_unhang(struct nat *n, uint32_t slot, uint8_t what);
+// Its last lease may have left a mapping: it lives on, or ends. The port then rests, by itself.
+void mapping_leased_no_more(struct nat *n, uint32_t slot, bool now, uint32_t now_s);
+// Ran out, or was given up. False: a set, of which more than *ports were left.
+bool lease_finish(struct nat *n, uint32_t lease, bool now, uint32_t *ports, uint32_t now_s);
+// A lease that has left its slot and its subscriber: gone, or resting with its port.
+void lease_retire(struct nat *n, uint32_t lease, bool now, uint32_t now_s);
 void lease_rest_over(struct nat *n, uint32_t lease);
+// Ends a mapping with all that hangs on it; of a set the whole set. Returns how many leases ended.
+uint32_t mapping_delete(struct nat *n, uint32_t slot, uint32_t now_s);
+void static_remove(struct nat *n, uint32_t lease);
+
+// ---- peers.c, sets.c -------------------------------------------------------------------------
+
+uint32_t *peer_head(const struct nat *n, const struct nat_key *key, struct recipe remote);
+uint32_t peer_anchor(const struct nat *n, const struct nat_key *key);
+uint32_t peer_find(const struct nat *n, const struct nat_key *key, struct recipe remote);
+void peer_detach(struct nat *n, uint32_t lease); // from its ring and its slot
+uint32_t peers_on(const struct nat *n, uint32_t slot);
+// Ends all PEERs of a mapping that stays; how many.
+uint32_t peers_drop(struct nat *n, uint32_t slot);
+// TCP closed it and its only lease is a PEER: over as an implicit one would be.
+bool peer_is_closed(const struct slot *s);
+
+uint32_t lease_ports(const struct nat *n, const struct lease *l);
+struct nat_key set_key(const struct lease *l, uint32_t i); // of its i-th port
+// Ends up to *ports ports of a set, the last ones first; true when it is gone.
+bool set_finish(struct nat *n, uint32_t lease, bool now, uint32_t *ports, uint32_t now_s);
+
+// ---- extras.c --------------------------------------------------------------------------------
+
+uint32_t slab_get(struct slab *s); // index + 1, zeroed; 0: full
+void slab_put(struct slab *s, uint32_t index);
+
+static inline struct extra *extra_at(const struct nat *n, uint32_t index)
+{
+	return (struct extra *)(void *)n->extras.items + (index - 1);
+}
+
+static inline struct extra *lease_extra(const struct nat *n, const struct lease *l)
+{
+	return l->extra != 0 ? extra_at(n, l->extra) : NULL;
+}
+
+struct extra *extra_need(struct nat *n, struct lease *l); // makes it when there is none
+void extra_drop(struct nat *n, struct lease *l);
+uint8_t text_length(const struct nat *n, const struct extra *x);
+// Whether a mapping with FILTERs lets this packet in.
+bool filters_admit(const struct nat *n, const struct nat_in *p);
+
+// ---- moves.c ---------------------------------------------------------------------------------
+
+// What lives behind an external port of an address that leaves: moved, or ended. Returns what it
+// costs in ports moved or ended; MUST_WAIT: too many clients have not been told yet.
+#define MUST_WAIT UINT32_MAX
+uint32_t move_away(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s);
 
 static inline uint32_t lease_left_s(const struct lease *l, uint32_t now_s)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Walks over what lives, for people: the cursor is a place in an array whose slots never move.
+// Walks over what lives: the cursor is a place in an array whose slots never move, or a lease of
+// the host's list.
 #include <postern/nat.h>
 
 #include "tables.h"
@@ -10,13 +11,61 @@ bool nat_walk_mappings(const struct nat *n, uint32_t *cursor, uint32_t budget, u
 	uint32_t end = (n->n_lines + PROBE_MAX) * 4;
 
 	for (; budget > 0 && *cursor < end; budget--, ++*cursor) {
+		const struct slot *s = slot_at(n, *cursor);
 		struct nat_view view;
 
-		if ((slot_at(n, *cursor)->bits & SLOT_PROTOCOL) == 0)
-			continue;
+		if ((s->bits & SLOT_PROTOCOL) == 0 || s->set_at != 0)
+			continue; // free, or a set's further port
 		mapping_view(n, *cursor, now_s, &view);
 		if (!see(ctx, &view))
 			return false;
 	}
 	return *cursor >= end;
+}
+
+static bool lives(const struct lease *l)
+{
+	return l->state == LEASE_LIVE || l->state == LEASE_PEER || l->state == LEASE_STATIC;
+}
+
+bool nat_lease_walk(const struct nat *n, uint8_t realm, ip4 host, uint32_t *cursor, uint32_t budget,
+	uint32_t now_s, bool (*see)(void *ctx, const struct nat_view *view), void *ctx)
+{
+	uint32_t subscriber = subscriber_find(n, realm, host);
+
+	if (subscriber == NO_SUBSCRIBER)
+		return true;
+	if (*cursor == 0)
+		*cursor = n->subscribers[subscriber].leases;
+	for (; *cursor != 0 && budget > 0; budget--) {
+		const struct lease *l = &n->leases[*cursor - 1];
+		struct nat_view view;
+
+		if (!lives(l) || l->subscriber != subscriber)
+			return true; // it ended since the last call
+		lease_view(n, *cursor - 1, l->slot, now_s, &view);
+		if (!see(ctx, &view))
+			return false;
+		*cursor = l->sibling_next;
+	}
+	return *cursor == 0;
+}
+
+unsigned nat_lease_overlap(const struct nat *n, const struct nat_key *key, uint16_t n_ports,
+	uint32_t now_s, struct nat_view *views, unsigned max)
+{
+	uint32_t port = key->port, end = port + min_u32(max_u32(n_ports, 1), NAT_SET_MAX);
+	unsigned count = 0;
+
+	for (end = min_u32(end, 65536); port < end && count < max; port++) {
+		struct nat_key at = {key->host, (uint16_t)port, key->realm, key->protocol};
+		uint32_t slot = slot_find(n, &at);
+		uint32_t i = slot == NO_SLOT ? NO_LEASE : lease_on(n, slot);
+
+		if (i == NO_LEASE)
+			continue;
+		lease_view(n, i, slot, now_s, &views[count++]);
+		port = n->leases[i].key.port + lease_ports(n, &n->leases[i]) - 1u;
+	}
+	return count;
 }

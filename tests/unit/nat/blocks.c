@@ -203,7 +203,7 @@ static struct world block_of_statics(void)
 	for (uint16_t i = 0; i < 4; i++) {
 		struct nat_key key = key_of(HOST + 9, NAT_UDP, i);
 		int error = nat_static_add(
-			w.nat, &key, (struct recipe){POOL_A, (uint16_t)(2000 + i)}, w.now_s);
+			w.nat, &key, (struct recipe){POOL_A, (uint16_t)(2000 + i)}, false, w.now_s);
 		cr_assert_eq(error, 0);
 	}
 	return w;

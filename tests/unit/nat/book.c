@@ -84,7 +84,7 @@ static uint32_t portset_used(const struct portset *k)
 	return k->n[0] + k->n[1] + k->n[2];
 }
 
-static void portset_leave(struct book *b, uint8_t protocol, struct recipe at)
+void book_leave(struct book *b, uint8_t protocol, struct recipe at)
 {
 	struct portset *k = book_portset(b, at);
 
@@ -93,6 +93,15 @@ static void portset_leave(struct book *b, uint8_t protocol, struct recipe at)
 		k->owner = 0;
 		k->replied = false;
 	}
+}
+
+void book_count_static(struct book *b, uint8_t protocol, struct recipe at, int change)
+{
+	struct portset *k = book_portset(b, at);
+
+	if (k != NULL && !is_reserved(&book_pool(b, at.addr)->address, protocol, at.port))
+		k->statics[protocol - 1] += (uint32_t)change;
+	b->n_statics += (uint32_t)change;
 }
 
 // ---- looks -----------------------------------------------------------------------------------
@@ -117,7 +126,7 @@ struct mapping *book_find_at(struct book *b, uint8_t protocol, struct recipe at)
 
 struct mapping *book_find_static(struct book *b, uint8_t protocol, struct recipe at)
 {
-	for (uint32_t i = 0; i < N_STATICS; i++) {
+	for (uint32_t i = 0; i < ARRAY_SIZE(b->statics); i++) {
 		if (b->statics[i].key.protocol == protocol && recipe_eq(b->statics[i].at, at))
 			return &b->statics[i];
 	}
@@ -142,12 +151,86 @@ uint32_t book_count_ports(const struct book *b, ip4 host, uint8_t protocol)
 	return count;
 }
 
+struct peer *book_find_peer(struct book *b, struct nat_key key, struct recipe remote)
+{
+	for (uint32_t i = 0; i < b->n_peers; i++) {
+		if (key_eq(b->peers[i].key, key) && recipe_eq(b->peers[i].remote, remote))
+			return &b->peers[i];
+	}
+	return NULL;
+}
+
+uint32_t book_count_peers(const struct book *b, struct nat_key key)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < b->n_peers; i++)
+		count += key_eq(b->peers[i].key, key);
+	return count;
+}
+
+bool book_is_leased(const struct book *b, const struct mapping *m)
+{
+	return m->lease || book_count_peers(b, m->key) > 0;
+}
+
 uint32_t book_count_leases(const struct book *b, ip4 host)
 {
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < b->n_live; i++)
-		count += b->live[i].lease && (host == 0 || b->live[i].key.host == host);
+		count += b->live[i].lease && b->live[i].key.host == host;
+	for (uint32_t i = 0; i < b->n_peers; i++)
+		count += b->peers[i].key.host == host;
+	return count;
+}
+
+uint32_t book_count_records(const struct book *b)
+{
+	uint32_t count = b->n_peers;
+
+	for (uint32_t i = 0; i < b->n_live; i++)
+		count += b->live[i].lease && b->live[i].set_at == 0;
+	return count;
+}
+
+uint32_t book_count_set(const struct book *b, const struct mapping *m)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; m->set != 0 && i < b->n_live; i++)
+		count += b->live[i].set == m->set;
+	return m->set != 0 ? count : 1;
+}
+
+uint32_t book_count_filters(const struct book *b)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < b->n_live; i++)
+		count += b->live[i].set_at == 0 ? b->live[i].n_filters : 0;
+	return count;
+}
+
+uint32_t book_count_texts(const struct book *b)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < b->n_live; i++)
+		count += b->live[i].set_at == 0 && b->live[i].text_length > 0;
+	for (uint32_t i = 0; i < b->n_peers; i++)
+		count += b->peers[i].text_length > 0;
+	return count;
+}
+
+uint32_t book_count_live_blocks(const struct book *b, ip4 host)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < N_POOL; i++)
+		for (uint32_t k = 0; k < b->pools[i].n_blocks; k++)
+			count += b->pools[i].state == POOL_LIVE &&
+				 b->pools[i].blocks[k].owner == host;
 	return count;
 }
 
@@ -185,48 +268,57 @@ bool book_has_traffic(struct book *b, const struct mapping *m)
 
 // ---- changes ---------------------------------------------------------------------------------
 
-struct mapping *book_make(struct book *b, struct nat_key key, struct recipe at)
+void book_occupy(struct book *b, ip4 host, uint8_t protocol, struct recipe at, uint32_t n_blocks)
 {
 	struct pool *p = book_pool(b, at.addr);
 	struct portset *k = book_portset(b, at);
-	const struct nat_policy *policy = &b->policy[group_of(key.host)];
-	struct mapping *m = &b->live[b->n_live];
-	uint32_t n_blocks = book_count_blocks(b, key.host);
+	const struct nat_policy *policy = &b->policy[group_of(host)];
 
 	TRUTH(b, p != NULL && p->state == POOL_LIVE, "%08x", at.addr);
-	TRUTH(b, p->address.group == group_of(key.host), "host %08x on %08x", key.host, at.addr);
+	TRUTH(b, p->address.group == group_of(host), "host %08x on %08x", host, at.addr);
 	TRUTH(b, k != NULL && k->whole, "port %u", at.port);
-	TRUTH(b, !is_reserved(&p->address, key.protocol, at.port), "port %u", at.port);
-	TRUTH(b, !book_find_at(b, key.protocol, at), "port %u given twice", at.port);
-	TRUTH(b, !book_find_rest(b, key.protocol, at), "port %u still rests", at.port);
-	TRUTH(b, !book_find_static(b, key.protocol, at), "port %u is static", at.port);
-	TRUTH(b, k->owner == 0 || k->owner == key.host, "port %u is in another's block", at.port);
+	TRUTH(b, !is_reserved(&p->address, protocol, at.port), "port %u", at.port);
+	TRUTH(b, !book_find_at(b, protocol, at), "port %u given twice", at.port);
+	TRUTH(b, !book_find_rest(b, protocol, at), "port %u still rests", at.port);
+	TRUTH(b, !book_find_static(b, protocol, at), "port %u is static", at.port);
+	TRUTH(b, k->owner == 0 || k->owner == host, "port %u is in another's block", at.port);
 	TRUTH(b, k->owner != 0 || n_blocks < policy->block_limit, "%u blocks", n_blocks);
+	k->owner = host;
+	k->n[protocol - 1]++;
+}
+
+struct mapping *book_make(struct book *b, struct nat_key key, struct recipe at)
+{
+	const struct nat_policy *policy = &b->policy[group_of(key.host)];
+	struct mapping *m = &b->live[b->n_live];
+
 	TRUTH(b,
 		policy->port_limit == 0 ||
 			book_count_ports(b, key.host, key.protocol) < policy->port_limit,
 		"host %08x", key.host);
-	TRUTH(b, b->n_live + N_STATICS < b->limits.mappings, "%u", b->n_live);
-	k->owner = key.host;
-	k->n[key.protocol - 1]++;
+	TRUTH(b, b->n_live + b->n_statics < b->limits.mappings, "%u", b->n_live);
+	TRUTH(b, book_find(b, key) == NULL, "port %u", key.port);
+	book_occupy(b, key.host, key.protocol, at, book_count_blocks(b, key.host));
 	b->n_live++;
 	*m = (struct mapping){.key = key, .at = at};
 	return m;
 }
 
 // The tables' own record of a lease that rests with this port, if there is one.
-static bool rests_with_lease(const struct book *b, const struct mapping *m)
+bool book_rests_with_lease(const struct book *b, const struct mapping *m, uint8_t *nonce)
 {
 	for (uint32_t i = 0; i < b->n->lease_high; i++) {
 		const struct lease *l = &b->n->leases[i];
 		if (l->state == LEASE_RESTING && key_eq(l->key, m->key) &&
-			recipe_eq(ext_recipe(b->n, l->ext), m->at))
+			recipe_eq(ext_recipe(b->n, l->ext), m->at)) {
+			*nonce = l->nonce[0];
 			return true;
+		}
 	}
 	return false;
 }
 
-static void add_rest(struct book *b, const struct mapping *m, bool lease)
+void book_add_rest(struct book *b, const struct mapping *m, bool lease)
 {
 	TRUTH(b, b->n_rests < MAX_RESTS, "%u", b->n_rests);
 	b->rests[b->n_rests++] = (struct held){.key = m->key,
@@ -237,229 +329,74 @@ static void add_rest(struct book *b, const struct mapping *m, bool lease)
 		.replied = m->replied};
 }
 
+void book_vacate(struct book *b, const struct mapping *m)
+{
+	if (book_portset(b, m->at)->replied)
+		book_add_rest(b, m, false);
+	else
+		book_leave(b, m->key.protocol, m->at);
+}
+
+static bool had_nonce(const struct book *b, const struct mapping *m, uint8_t nonce)
+{
+	bool had = m->lease && m->set == 0 && m->nonce == nonce;
+
+	for (uint32_t i = 0; i < b->n_peers; i++)
+		had |= key_eq(b->peers[i].key, m->key) && b->peers[i].nonce == nonce;
+	return had;
+}
+
+void book_end_peers(struct book *b, struct nat_key key)
+{
+	for (uint32_t i = b->n_peers; i > 0; i--) {
+		if (key_eq(b->peers[i - 1].key, key))
+			b->peers[i - 1] = b->peers[--b->n_peers];
+	}
+}
+
 void book_end(struct book *b, struct mapping *m)
 {
-	bool lease = m->lease && rests_with_lease(b, m);
-	bool straight = !lease && !book_portset(b, m->at)->replied;
+	uint8_t nonce;
 
-	if (straight)
-		portset_leave(b, m->key.protocol, m->at);
-	else
-		add_rest(b, m, lease);
+	if (book_rests_with_lease(b, m, &nonce)) {
+		TRUTH(b, had_nonce(b, m, nonce), "port %u rests for a stranger", m->at.port);
+		m->nonce = nonce;
+		book_add_rest(b, m, true);
+	} else {
+		book_vacate(b, m);
+	}
+	book_end_peers(b, m->key);
 	*m = b->live[--b->n_live];
+}
+
+void book_unlease(struct book *b, struct mapping *m, bool now)
+{
+	if (book_count_peers(b, m->key) == 0 && (now || !book_has_traffic(b, m))) {
+		book_end(b, m);
+		return;
+	}
+	m->lease = m->exact = m->moved = false;
+	m->set = m->set_at = m->n_filters = m->text_length = 0;
+}
+
+void book_delete(struct book *b, struct mapping *m)
+{
+	uint32_t set = m->set;
+	ip4 host = m->key.host;
+
+	if (book_is_leased(b, m))
+		b->epoch_s[host - HOST_0] = b->now_s;
+	if (set == 0) {
+		book_end(b, m);
+		return;
+	}
+	for (uint32_t i = b->n_live; i > 0; i--) {
+		if (b->live[i - 1].set == set)
+			book_end(b, &b->live[i - 1]);
+	}
 }
 
 void book_remove_rest(struct book *b, struct held *r)
 {
 	memmove(r, r + 1, (size_t)(&b->rests[--b->n_rests] - r) * sizeof *r);
-}
-
-// ---- what the background did -----------------------------------------------------------------
-
-static bool still_rests(const struct book *b, const struct held *r)
-{
-	uint32_t a = address_find(b->n, r->at.addr);
-	const struct entry *e;
-
-	if (a == NO_ADDRESS)
-		return false;
-	e = entry_at(b->n, r->key.protocol, ext_of(a, r->at.port));
-	return (e->bits & EXT_STATE) == EXT_RESTING;
-}
-
-static bool time_is_over(const struct book *b, const struct held *r)
-{
-	uint32_t rests_s = r->lease ? b->timers.pcp_hold_down : b->timers.hold_down;
-
-	return b->now_s - r->since_s > rests_s;
-}
-
-static void drop_gone_rests(struct book *b)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < b->n_rests; i++) {
-		struct held r = b->rests[i];
-		if (!r.gone)
-			b->rests[kept++] = r;
-		else
-			portset_leave(b, r.key.protocol, r.at);
-	}
-	b->n_rests = kept;
-}
-
-// Those whose time is over first. Then as many of the oldest as the counter says the full list let
-// go; of several that came in one second the book does not know the order.
-void book_reconcile_rests(struct book *b)
-{
-	uint64_t early = nat_counters(b->n)->hold_down_early - b->early, seen = 0, gone = 0;
-	uint32_t until_s = 0;
-
-	for (uint32_t i = 0; i < b->n_rests; i++)
-		b->rests[i].gone = time_is_over(b, &b->rests[i]) && !still_rests(b, &b->rests[i]);
-	drop_gone_rests(b);
-	for (uint32_t i = 0; i < b->n_rests && seen < early; i++) {
-		if (b->rests[i].lease)
-			continue;
-		seen++;
-		until_s = b->rests[i].since_s;
-	}
-	for (uint32_t i = 0; i < b->n_rests; i++) {
-		struct held *r = &b->rests[i];
-		if (still_rests(b, r))
-			continue;
-		TRUTH(b, !r->lease && r->since_s <= until_s && gone < early,
-			"port %u went %u s into hold-down (%s)", r->at.port, b->now_s - r->since_s,
-			r->lease ? "lease" : "list");
-		r->gone = true;
-		gone++;
-	}
-	drop_gone_rests(b);
-	b->early += early;
-}
-
-// The mapping is gone: was that right, and where is its port now?
-static void explain_end(struct book *b, struct mapping *m)
-{
-	struct pool *p = book_pool(b, m->at.addr);
-
-	if (p->state == POOL_DRAINING) {
-		if (m->lease && b->now_s < m->over_s) // otherwise it may have ended by itself
-			b->epoch_s[m->key.host - HOST_0] = b->now_s;
-		else if (m->lease)
-			b->epoch_s[m->key.host - HOST_0] = nat_epoch_base(b->n, 1, m->key.host);
-	} else if (m->lease) {
-		TRUTH(b, b->now_s >= m->over_s, "a lease vanished %u s early",
-			m->over_s - b->now_s);
-		TRUTH(b, !book_has_traffic(b, m), "port %u", m->key.port);
-		TRUTH(b, rests_with_lease(b, m) || b->leases_before >= b->limits.leases / 4 * 3,
-			"port %u does not rest with its lease", m->key.port);
-	} else {
-		TRUTH(b, !book_has_traffic(b, m), "a mapping vanished %u s after its last packet",
-			b->now_s - m->sent_s);
-	}
-	book_end(b, m);
-}
-
-static void reconcile_lease(struct book *b, struct mapping *m)
-{
-	struct nat_view view;
-
-	if (b->now_s < m->over_s)
-		return;
-	nat_lease_look(b->n, &m->key, b->now_s, &view);
-	if (view.kind == NAT_EXPLICIT)
-		return;
-	TRUTH(b, view.kind == NAT_IMPLICIT && book_has_traffic(b, m), "kind %u", view.kind);
-	m->lease = false;
-}
-
-void book_reconcile(struct book *b)
-{
-	for (uint32_t i = b->n_live; i > 0; i--) { // backwards: book_end() moves the last one here
-		struct mapping *m = &b->live[i - 1];
-		struct recipe at;
-
-		if (!nat_peek_out(b->n, &m->key, &at)) {
-			explain_end(b, m);
-			continue;
-		}
-		TRUTH(b, recipe_eq(at, m->at), "port %u moved to %u", m->at.port, at.port);
-		if (m->lease)
-			reconcile_lease(b, m);
-	}
-	book_reconcile_rests(b);
-	for (ip4 host = HOST_0; host < HOST_0 + N_HOSTS; host++)
-		book_check_epoch(b, host);
-}
-
-// A crowded table does not remember those who hold nothing; it then says 0.
-void book_check_epoch(struct book *b, ip4 host)
-{
-	uint32_t base_s = nat_epoch_base(b->n, 1, host), *known_s = &b->epoch_s[host - HOST_0];
-	bool forgotten =
-		base_s == 0 && (*known_s != b->now_s || b->crowded || b->crowded_s == b->now_s);
-
-	TRUTH(b, base_s == *known_s || forgotten, "host %08x: %u, not %u", host, base_s, *known_s);
-	*known_s = base_s;
-}
-
-// ---- what must be true now and then ----------------------------------------------------------
-
-static bool lives_on(struct book *b, ip4 addr)
-{
-	for (uint32_t i = 0; i < b->n_live; i++) {
-		if (b->live[i].at.addr == addr)
-			return true;
-	}
-	return false;
-}
-
-static bool stays_on(struct book *b, ip4 addr)
-{
-	for (uint32_t i = 0; i < b->n_rests; i++) {
-		if (b->rests[i].at.addr == addr)
-			return true;
-	}
-	for (uint32_t i = 0; i < N_STATICS; i++) {
-		if (b->statics[i].at.addr == addr)
-			return true;
-	}
-	return false;
-}
-
-static void check_pool(struct book *b, struct pool *p)
-{
-	ip4 ip = p->address.ip;
-
-	if (p->state != POOL_DRAINING)
-		return;
-	TRUTH(b, !lives_on(b, ip), "%08x was drained", ip);
-	TRUTH(b, nat_address_known(b->n, ip) == stays_on(b, ip), "%08x was drained", ip);
-	if (!nat_address_known(b->n, ip))
-		p->state = POOL_ABSENT;
-}
-
-void book_check_settled(struct book *b)
-{
-	for (uint32_t i = 0; i < b->n_live; i++) {
-		struct mapping *m = &b->live[i];
-		uint32_t idle_s = b->now_s - m->sent_s;
-
-		if (m->lease)
-			TRUTH(b, b->now_s < m->over_s, "a lease is %u s late",
-				b->now_s - m->over_s);
-		else
-			TRUTH(b, idle_s <= book_idle_timeout(b, m) + 11,
-				"idle for %u s and still there", idle_s);
-	}
-	for (uint32_t i = 0; i < b->n_rests; i++)
-		TRUTH(b, !time_is_over(b, &b->rests[i]), "port %u", b->rests[i].at.port);
-	for (uint32_t i = 0; i < N_POOL; i++)
-		check_pool(b, &b->pools[i]);
-}
-
-void book_check_gauges(struct book *b)
-{
-	const struct nat_counters *c = nat_counters(b->n);
-	uint32_t leases = N_STATICS, blocks = 0, addresses = 0;
-
-	for (uint32_t i = 0; i < b->n_live; i++)
-		leases += b->live[i].lease;
-	for (uint32_t i = 0; i < b->n_rests; i++)
-		leases += b->rests[i].lease;
-	for (uint32_t i = 0; i < N_POOL; i++) {
-		addresses += b->pools[i].state != POOL_ABSENT;
-		for (uint32_t k = 0; k < b->pools[i].n_blocks; k++)
-			blocks += b->pools[i].blocks[k].owner != 0;
-	}
-	TRUTH(b, c->mappings == b->n_live + N_STATICS, "%u", b->n_live);
-	TRUTH(b, c->resting == b->n_rests, "%u", b->n_rests);
-	TRUTH(b, c->leases == leases, "%u", leases);
-	TRUTH(b, c->blocks == blocks, "%u", blocks);
-	TRUTH(b, c->addresses <= addresses, "%u", addresses);
-	b->leases_before = leases;
-	b->crowded = c->subscribers + 1 >= b->limits.subscribers / 4 * 3;
-	if (b->crowded)
-		b->crowded_s = b->now_s;
 }

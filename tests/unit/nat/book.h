@@ -15,7 +15,10 @@ enum {
 	N_GROUPS = 2,
 	N_POOL = 6, // external addresses there could be; more than fit at once
 	N_STATICS = 6,
+	N_OPERATORS = 4, // static mappings that come and go
+	N_FILTERS = 4,   // of one mapping, at most
 	MAX_LIVE = 512,
+	MAX_PEERS = 256,
 	MAX_RESTS = 4096,
 	MAX_BLOCKS = 64 // of an address
 };
@@ -24,10 +27,24 @@ struct mapping {
 	struct nat_key key;
 	struct recipe at;
 	uint32_t sent_s; // when the internal endpoint last sent; 0: never
-	uint32_t over_s; // lease: the first second at which it is over
+	uint32_t over_s; // MAP lease: the first second at which it is over
+	uint32_t set;    // which one; 0: a single port. What follows is the same at all its ports
+	uint8_t set_at;
 	uint8_t nonce;
+	uint8_t text_length;
+	uint8_t n_filters;
+	struct nat_filter filters[N_FILTERS];
 	uint8_t tcp; // enum tcp_phase
-	bool lease, replied;
+	bool lease, exact, moved, told, replied;
+};
+
+struct peer { // a PEER lease
+	struct nat_key key;
+	struct recipe remote;
+	uint32_t over_s;
+	uint8_t nonce;
+	uint8_t text_length;
+	bool moved, told;
 };
 
 enum tcp_phase {
@@ -46,7 +63,7 @@ struct held { // an external port in hold-down
 };
 
 struct portset { // a port block as the book knows it
-	ip4 owner;
+	ip4 owner, owner_before; // before what is being looked at
 	uint32_t n[NAT_PROTOCOLS];       // live and resting
 	uint32_t statics[NAT_PROTOCOLS]; // never anybody's to give
 	uint32_t room[NAT_PROTOCOLS];    // ports that are not reserved
@@ -78,17 +95,23 @@ struct book {
 
 	struct mapping live[MAX_LIVE];
 	uint32_t n_live;
+	struct peer peers[MAX_PEERS];
+	uint32_t n_peers;
+	uint32_t n_sets; // ever made
 	struct held rests[MAX_RESTS];
 	uint32_t n_rests;
 	struct pool pools[N_POOL];
 	uint32_t epoch_s[N_HOSTS];
-	struct mapping statics[N_STATICS];
+	struct mapping statics[N_STATICS + N_OPERATORS]; // protocol 0: not there
+	uint32_t n_statics;
 
 	uint64_t early;         // hold_down_early as last seen
 	uint32_t leases_before; // leases in the table when this operation began
 	bool crowded;           // many subscribers then
 	uint32_t crowded_s;     // last second with many subscribers
-	uint64_t drops[DROP_COUNT], grants[4], revived, adopted, honoured;
+	uint64_t drops[DROP_COUNT], grants[NAT_TOO_MANY_FILTERS + 1], revived, adopted, honoured;
+	uint64_t sets_made, sets_cut, peers_made, peers_adopted, filtered, moved, lost, paired;
+	uint64_t closed, operators_evicted, sets_moved;
 };
 
 // What must be true; otherwise prints why and leaves.
@@ -129,7 +152,14 @@ struct held *book_find_rest(struct book *b, uint8_t protocol, struct recipe at);
 struct pool *book_pool(struct book *b, ip4 addr);
 struct portset *book_portset(struct book *b, struct recipe at);
 uint32_t book_count_ports(const struct book *b, ip4 host, uint8_t protocol);
-uint32_t book_count_leases(const struct book *b, ip4 host); // of everybody when host is 0
+uint32_t book_count_leases(const struct book *b, ip4 host); // ports of MAP leases, and PEERs
+uint32_t book_count_records(const struct book *b); // living MAP leases and PEERs of everybody
+uint32_t book_count_set(const struct book *b, const struct mapping *m); // ports of its set
+uint32_t book_count_filters(const struct book *b);
+uint32_t book_count_texts(const struct book *b);
+struct peer *book_find_peer(struct book *b, struct nat_key key, struct recipe remote);
+uint32_t book_count_peers(const struct book *b, struct nat_key key);
+bool book_is_leased(const struct book *b, const struct mapping *m); // by MAP or PEER
 uint32_t book_count_blocks(const struct book *b, ip4 host);
 bool book_has_traffic(struct book *b, const struct mapping *m); // its idle timer still runs
 uint32_t book_idle_timeout(struct book *b, const struct mapping *m);
@@ -138,8 +168,22 @@ uint32_t book_idle_timeout(struct book *b, const struct mapping *m);
 
 // A new mapping; every rule about its external endpoint was just checked.
 struct mapping *book_make(struct book *b, struct nat_key key, struct recipe at);
+// An external port of this owner: checks that he may have it, and writes it down.
+void book_occupy(struct book *b, ip4 host, uint8_t protocol, struct recipe at, uint32_t n_blocks);
+// What every external port in use has left behind: free at once, or resting by itself.
+void book_vacate(struct book *b, const struct mapping *m);
 // It is over. Its port is free at once, or rests: by itself or with its lease.
 void book_end(struct book *b, struct mapping *m);
+void book_end_peers(struct book *b, struct nat_key key);
+// All that hangs on it goes with it, a set with all its ports.
+void book_delete(struct book *b, struct mapping *m);
+// Its MAP lease is over: it goes, or lives on. Of a set: that of this port.
+void book_unlease(struct book *b, struct mapping *m, bool now);
+void book_add_rest(struct book *b, const struct mapping *m, bool lease);
+bool book_rests_with_lease(const struct book *b, const struct mapping *m, uint8_t *nonce);
+uint32_t book_count_live_blocks(const struct book *b, ip4 host);     // not on draining addresses
+void book_leave(struct book *b, uint8_t protocol, struct recipe at); // the port is free
+void book_count_static(struct book *b, uint8_t protocol, struct recipe at, int change);
 void book_remove_rest(struct book *b, struct held *r);
 // Looks what the background took away, and why.
 void book_reconcile(struct book *b);
@@ -149,6 +193,8 @@ void book_reconcile_rests(struct book *b);
 void book_check_settled(struct book *b);
 void book_check_gauges(struct book *b);
 void book_check_epoch(struct book *b, ip4 host);
+// Reads what clients are to be told, and checks it.
+void book_read_updates(struct book *b);
 
 // ---- judgement -------------------------------------------------------------------------------
 

@@ -199,6 +199,63 @@ Test(nat, a_subscriber_of_another_group_waits_until_he_was_cleared)
 	world_close(&w);
 }
 
+// ---- an address before there is a mapping ------------------------------------------------------
+
+static enum drop pair(struct world *w, ip4 host, ip4 *external)
+{
+	return nat_pair(w->nat, &w->policy, 0, 1, host, w->now_s, external);
+}
+
+Test(nat, rfc6886_s3_2_a_host_is_paired_before_its_first_mapping)
+{
+	struct world w = world_simple(64);
+	ip4 external, again;
+
+	world_add(&w, POOL_B, 1024, 65535);
+	for (uint32_t i = 0; i < 20; i++) {
+		cr_assert_eq(pair(&w, HOST + i, &external), DROP_NONE);
+		cr_assert_eq(pair(&w, HOST + i, &again), DROP_NONE);
+		cr_assert_eq(external, again);
+		world_pass(&w, 60);
+		cr_assert_eq(world_out(&w, key_of(HOST + i, NAT_UDP, 1)).addr, external);
+		cr_assert_eq(world_map(&w, key_of(HOST + i, NAT_TCP, 1), 1, 600).addr, external);
+		cr_assert_eq(world_subscriber(&w, HOST + i).n_blocks, 1);
+	}
+	world_close(&w);
+}
+
+Test(nat, rfc6886_s3_2_a_pairing_without_a_mapping_is_forgotten_after_hold_down)
+{
+	struct world w = world_simple(64);
+	ip4 external;
+
+	cr_assert_eq(pair(&w, HOST, &external), DROP_NONE);
+	world_pass(&w, 120);
+	cr_assert_eq(world_subscriber(&w, HOST).external, external);
+	cr_assert_eq(nat_counters(w.nat)->mappings, 0);
+	world_pass(&w, 1);
+	cr_assert(nat_is_new_subscriber(w.nat, 1, HOST));
+	cr_assert_eq(nat_counters(w.nat)->blocks, 0);
+	world_close(&w);
+}
+
+Test(nat, rfc6886_s3_2_who_cannot_be_paired_leaves_no_trace)
+{
+	struct world w = world_open(&WORLD_LIMITS, 64);
+	struct nat_key key = key_of(HOST, NAT_TCP, 80);
+	ip4 external = 0;
+
+	cr_assert_eq(pair(&w, HOST, &external), DROP_POOL_NO_ADDRESS);
+	cr_assert_eq(nat_counters(w.nat)->subscribers, 0);
+	world_add(&w, POOL_A, 1, 0);
+	cr_assert_eq(nat_static_add(w.nat, &key, (struct recipe){POOL_A, 80}, false, w.now_s), 0);
+	cr_assert_eq(pair(&w, HOST, &external), DROP_NONE);
+	cr_assert_eq(external, POOL_A, "that of his static mapping");
+	cr_assert_eq(nat_pair(w.nat, &w.policy, 7, 1, HOST + 1, w.now_s, &external),
+		DROP_POOL_NO_ADDRESS);
+	world_close(&w);
+}
+
 Test(nat, sizes_grow_with_the_limits_only)
 {
 	struct nat_limits limits = {.mappings = 10000000,
@@ -208,7 +265,7 @@ Test(nat, sizes_grow_with_the_limits_only)
 		.port_set_min = 64};
 
 	cr_assert_eq(nat_size(&limits) % CACHE_LINE, 0);
-	cr_assert_leq(nat_bytes_per_mapping(&limits), 128);
+	cr_assert_leq(nat_size(&limits) / limits.mappings, 128);
 	limits.mappings *= 2;
 	cr_assert_lt(nat_size(&limits), UINT64_C(2) << 30);
 }

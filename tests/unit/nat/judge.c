@@ -72,7 +72,7 @@ static bool table_is_full(const struct book *b, const struct nat_key *key)
 
 	for (uint32_t i = home * 4; i < (home + PROBE_MAX) * 4; i++)
 		used += (slot_at(n, i)->bits & SLOT_PROTOCOL) != 0;
-	return b->n_live + N_STATICS >= b->limits.mappings || used == PROBE_MAX * 4;
+	return b->n_live + b->n_statics >= b->limits.mappings || used == PROBE_MAX * 4;
 }
 
 static bool subscribers_are_full(const struct book *b, ip4 host)

@@ -21,6 +21,9 @@ Test(nat, a_lease_is_shown_with_all_that_was_granted)
 	world_leap(&w, 10);
 	look = world_look(&w, KEY);
 	cr_assert_eq(look.kind, NAT_EXPLICIT);
+	cr_assert(look.has_nonce && look.client_realm == 1 && look.dialect == 2);
+	cr_assert(look.n_ports == 1 && look.n_filters == 0 && look.text_length == 0);
+	cr_assert_not(look.exact || look.third_party || look.operators || look.moved);
 	cr_assert_eq(look.lease_left_s, 590);
 	cr_assert_eq(memcmp(look.nonce, wish.nonce, sizeof wish.nonce), 0);
 	cr_assert(look.client == HOST + 3 && look.client_port == 777);
@@ -137,7 +140,7 @@ Test(nat, an_old_tick_does_not_look_young_again)
 	world_out(&w, key);
 	world_pass(&w, 65536 + 30);
 	cr_assert_not(world_look(&w, key).traffic);
-	nat_lease_end(w.nat, &key, w.now_s);
+	nat_lease_end(w.nat, &key, false, w.now_s);
 	cr_assert_eq(world_look(&w, key).kind, NAT_RESTING);
 	world_close(&w);
 }
@@ -147,16 +150,71 @@ Test(nat, t_6887_15_1_ending_a_lease_frees_the_pair_or_leaves_it_to_its_traffic)
 	struct world w = world_simple(64);
 	struct recipe to = world_map(&w, KEY, 1, 600);
 
-	nat_lease_end(w.nat, &KEY, w.now_s);
+	nat_lease_end(w.nat, &KEY, false, w.now_s);
 	cr_assert_not(world_in(&w, NAT_TCP, to));
 	cr_assert_eq(world_look(&w, KEY).kind, NAT_RESTING);
-	nat_lease_end(w.nat, &KEY, w.now_s); // nothing to end
+	nat_lease_end(w.nat, &KEY, false, w.now_s); // nothing to end
 	cr_assert_eq(nat_counters(w.nat)->explicit_deleted, 1);
 	to = world_map(&w, other_key(1), 1, 600);
 	world_out(&w, other_key(1));
-	nat_lease_end(w.nat, &(struct nat_key){HOST + 1, 1, 1, NAT_TCP}, w.now_s);
+	nat_lease_end(w.nat, &(struct nat_key){HOST + 1, 1, 1, NAT_TCP}, false, w.now_s);
 	cr_assert_eq(world_look(&w, other_key(1)).kind, NAT_IMPLICIT);
 	cr_assert(world_in(&w, NAT_TCP, to));
+	world_close(&w);
+}
+
+Test(nat, rfc6887_s15_1_a_lease_that_ends_now_ends_in_spite_of_its_traffic)
+{
+	struct world w = world_simple(64);
+	struct recipe to = world_map(&w, KEY, 1, 600);
+
+	world_out(&w, KEY);
+	world_end(&w, KEY, true);
+	cr_assert_not(world_has(&w, KEY));
+	cr_assert_eq(world_look(&w, KEY).kind, NAT_RESTING);
+	cr_assert_not(recipe_eq(to, world_out(&w, KEY)), "nobody's for now");
+	nat_delete(w.nat, &KEY, w.now_s);
+	cr_assert(recipe_eq(to, world_map(&w, KEY, 1, 600)), "but his own");
+	world_close(&w);
+}
+
+Test(nat, a_lease_says_who_made_it_and_how)
+{
+	struct world w = world_simple(64);
+	struct nat_wish wish = wish_of(KEY, 0, 600);
+	struct nat_view view;
+
+	wish.has_nonce = false;
+	wish.operators = wish.third_party = wish.exact = true;
+	wish.suggested = (struct recipe){POOL_A, 5000};
+	wish.client_realm = 3;
+	wish.dialect = 4;
+	cr_assert_eq(world_ask(&w, &wish, &view), NAT_GRANTED);
+	view = world_look(&w, KEY);
+	cr_assert(view.operators && view.third_party && view.exact && !view.has_nonce);
+	cr_assert(view.client_realm == 3 && view.dialect == 4);
+	world_map(&w, KEY, 1, 600); // as the last request has it
+	view = world_look(&w, KEY);
+	cr_assert(!view.operators && !view.third_party && !view.exact && view.has_nonce);
+	cr_assert(view.client_realm == 1 && view.dialect == 2);
+	world_close(&w);
+}
+
+Test(nat, a_lease_without_a_nonce_rests_for_who_has_none)
+{
+	struct world w = world_simple(64);
+	struct nat_wish wish = wish_of(KEY, 0, 600);
+	struct nat_view view;
+	struct recipe to;
+
+	wish.has_nonce = false;
+	cr_assert_eq(world_ask(&w, &wish, &view), NAT_GRANTED);
+	to = view.external;
+	world_end(&w, KEY, true);
+	cr_assert_not(recipe_eq(to, world_map(&w, KEY, 0, 600)), "a nonce of zeros is a nonce");
+	world_end(&w, KEY, true);
+	cr_assert_eq(world_ask(&w, &wish, &view), NAT_GRANTED);
+	cr_assert(recipe_eq(to, view.external));
 	world_close(&w);
 }
 
@@ -190,7 +248,7 @@ Test(nat, t_6887_15_another_nonce_does_not_get_the_port)
 	struct world w = world_simple(64);
 	struct recipe to = world_map(&w, KEY, 1, 600);
 
-	nat_lease_end(w.nat, &KEY, w.now_s);
+	nat_lease_end(w.nat, &KEY, false, w.now_s);
 	cr_assert_not(recipe_eq(to, world_map(&w, KEY, 2, 600)));
 	cr_assert_eq(nat_counters(w.nat)->resting, 1);
 	world_pass(&w, 121);
@@ -203,11 +261,11 @@ Test(nat, t_6887_15_the_first_client_gets_its_port_back_even_behind_a_second_one
 	struct world w = world_simple(64);
 	struct recipe first = world_map(&w, KEY, 1, 600), second;
 
-	nat_lease_end(w.nat, &KEY, w.now_s);
+	nat_lease_end(w.nat, &KEY, false, w.now_s);
 	second = world_map(&w, KEY, 2, 600);
-	nat_lease_end(w.nat, &KEY, w.now_s);
+	nat_lease_end(w.nat, &KEY, false, w.now_s);
 	cr_assert(recipe_eq(first, world_map(&w, KEY, 1, 600)));
-	nat_lease_end(w.nat, &KEY, w.now_s);
+	nat_lease_end(w.nat, &KEY, false, w.now_s);
 	cr_assert(recipe_eq(second, world_map(&w, KEY, 2, 600)));
 	world_close(&w);
 }
@@ -219,7 +277,7 @@ Test(nat, t_6888_8_nobody_gets_the_port_of_an_ended_lease_before_hold_down)
 	struct nat_wish wish = wish_of(key_of(HOST, NAT_TCP, 9), 9, 600);
 	struct nat_view view;
 
-	nat_lease_end(w.nat, &KEY, w.now_s);
+	nat_lease_end(w.nat, &KEY, false, w.now_s);
 	wish.suggested = to;
 	wish.exact = true;
 	for (uint32_t s = 0; s < 121; s++) {
@@ -240,7 +298,7 @@ Test(nat, resting_leases_never_use_up_the_table)
 	for (uint16_t i = 0; i < 1000; i++) {
 		struct nat_key key = key_of(HOST + i % 8u, NAT_TCP, i);
 		world_map(&w, key, 1, 600);
-		nat_lease_end(w.nat, &key, w.now_s);
+		nat_lease_end(w.nat, &key, false, w.now_s);
 	}
 	cr_assert_leq(nat_counters(w.nat)->leases, 256 / 4 * 3);
 	cr_assert_geq(nat_counters(w.nat)->leases, 256 / 4 * 3 - 1);
@@ -312,7 +370,7 @@ Test(nat, an_exact_failure_over_implicit_and_static_mappings_names_no_time)
 	cr_assert_eq(world_ask(&w, &wish, &view), NAT_CANNOT_EXACT);
 	cr_assert_eq(view.lease_left_s, 0);
 	wish.suggested = (struct recipe){POOL_A, 50000};
-	cr_assert_eq(nat_static_add(w.nat, &key, wish.suggested, w.now_s), 0);
+	cr_assert_eq(nat_static_add(w.nat, &key, wish.suggested, false, w.now_s), 0);
 	cr_assert_eq(world_ask(&w, &wish, &view), NAT_CANNOT_EXACT);
 	cr_assert_eq(view.lease_left_s, 0);
 	world_close(&w);

@@ -14,8 +14,13 @@ enum {
 	AUDIT = 4096
 };
 
-static const struct nat_limits LIMITS = {
-	.mappings = 400, .leases = 128, .subscribers = 36, .addresses = 4, .port_set_min = 4};
+static const struct nat_limits LIMITS = {.mappings = 400,
+	.leases = 128,
+	.filters = 24,
+	.descriptions = 12,
+	.subscribers = 40,
+	.addresses = 4,
+	.port_set_min = 4};
 
 // ---- the world -------------------------------------------------------------------------------
 
@@ -23,17 +28,14 @@ static void add_static(
 	struct book *b, unsigned i, unsigned group, uint8_t protocol, uint16_t external)
 {
 	struct mapping *m = &b->statics[i];
-	struct portset *k;
 
 	*m = (struct mapping){.key = {.host = HOST_0 + 100 + group,
 				      .port = (uint16_t)(1000 + i),
 				      .realm = 1,
 				      .protocol = protocol},
 		.at = {POOL_0 + group, external}};
-	k = book_portset(b, m->at);
-	if (k != NULL)
-		k->statics[protocol - 1]++;
-	TRUTH(b, nat_static_add(b->n, &m->key, m->at, b->now_s) == 0, "static %u", i);
+	book_count_static(b, protocol, m->at, 1);
+	TRUTH(b, nat_static_add(b->n, &m->key, m->at, false, b->now_s) == 0, "static %u", i);
 }
 
 // Four of the static mappings leave a block without a UDP port to give.
@@ -94,12 +96,62 @@ struct audit {
 	uint32_t mappings, statics;
 };
 
+static uint32_t left_s(const struct book *b, uint32_t over_s)
+{
+	return over_s > b->now_s + 1 ? over_s - b->now_s - 1 : 0;
+}
+
 static void check_lease(struct book *b, const struct mapping *m, const struct nat_view *view)
 {
-	uint32_t left_s = m->over_s > b->now_s + 1 ? m->over_s - b->now_s - 1 : 0;
-
-	TRUTH(b, view->lease_left_s == left_s, "%u s, not %u", view->lease_left_s, left_s);
+	TRUTH(b, view->lease_left_s == left_s(b, m->over_s), "%u s", view->lease_left_s);
 	TRUTH(b, view->nonce[0] == m->nonce, "nonce %u", view->nonce[0]);
+	TRUTH(b, view->n_ports == book_count_set(b, m), "%u ports", view->n_ports);
+	TRUTH(b, view->exact == m->exact && view->moved == m->moved, "port %u", m->at.port);
+	TRUTH(b, view->n_filters == m->n_filters, "%u filters", view->n_filters);
+	TRUTH(b, view->text_length == m->text_length, "%u octets", view->text_length);
+}
+
+// A set pairs its ports in order, inside one block.
+static void check_sets(struct book *b)
+{
+	for (uint32_t i = 0; i < b->n_live; i++) {
+		const struct mapping *m = &b->live[i];
+		struct nat_key key = m->key;
+		const struct mapping *first;
+
+		key.port = (uint16_t)(key.port - m->set_at);
+		first = m->set != 0 ? book_find(b, key) : m;
+		TRUTH(b, first != NULL && first->set == m->set && m->set_at < 64, "port %u",
+			key.port);
+		TRUTH(b, m->at.port == first->at.port + m->set_at, "port %u", m->at.port);
+		TRUTH(b, book_portset(b, m->at) == book_portset(b, first->at), "port %u",
+			m->at.port);
+	}
+}
+
+static void check_peers(struct book *b)
+{
+	for (uint32_t i = 0; i < b->n_peers; i++) {
+		const struct peer *p = &b->peers[i];
+		const struct mapping *m = book_find(b, p->key);
+		struct nat_view view;
+
+		nat_peer_look(b->n, &p->key, p->remote, b->now_s, &view);
+		TRUTH(b, view.kind == NAT_PEER && m != NULL, "port %u", p->key.port);
+		TRUTH(b, recipe_eq(view.external, m->at), "port %u", m->at.port);
+		TRUTH(b, recipe_eq(view.remote, p->remote), "port %u", p->remote.port);
+		TRUTH(b, view.lease_left_s == left_s(b, p->over_s), "%u s", view.lease_left_s);
+		TRUTH(b, view.nonce[0] == p->nonce && view.moved == p->moved, "%u", p->nonce);
+		TRUTH(b, view.text_length == p->text_length, "%u octets", view.text_length);
+	}
+}
+
+static bool see_lease(void *ctx, const struct nat_view *view)
+{
+	uint32_t *ports = ctx;
+
+	*ports += view->n_ports;
+	return true;
 }
 
 static bool see_mapping(void *ctx, const struct nat_view *view)
@@ -119,14 +171,18 @@ static bool see_mapping(void *ctx, const struct nat_view *view)
 	if (book_has_traffic(b, m))
 		idle_left_s = book_idle_timeout(b, m) - (b->now_s - m->sent_s);
 	TRUTH(b, recipe_eq(view->external, m->at), "port %u", m->at.port);
-	TRUTH(b, view->kind == (m->lease ? NAT_EXPLICIT : NAT_IMPLICIT), "kind %u", view->kind);
+	TRUTH(b,
+		view->kind == (m->lease                      ? NAT_EXPLICIT
+				      : book_is_leased(b, m) ? NAT_PEER
+							     : NAT_IMPLICIT),
+		"kind %u", view->kind);
 	TRUTH(b, view->group == group_of(m->key.host), "group %u", view->group);
 	TRUTH(b, view->replied == m->replied, "port %u", m->at.port);
 	TRUTH(b, view->traffic == book_has_traffic(b, m), "port %u", m->at.port);
 	TRUTH(b, view->idle_left_s == idle_left_s, "%u, not %u", view->idle_left_s, idle_left_s);
 	if (m->lease)
 		check_lease(b, m, view);
-	a->mappings++;
+	a->mappings += book_count_set(b, m);
 	return true;
 }
 
@@ -134,6 +190,7 @@ static bool see_subscriber(void *ctx, const struct nat_subscriber_view *view)
 {
 	struct book *b = ((struct audit *)ctx)->book;
 	ip4 host = view->host;
+	uint32_t cursor = 0, ports = 0;
 
 	if (host >= HOST_0 + N_HOSTS)
 		return true; // he of the static mappings
@@ -142,6 +199,9 @@ static bool see_subscriber(void *ctx, const struct nat_subscriber_view *view)
 			"host %08x", host);
 	TRUTH(b, view->n_leases == book_count_leases(b, host), "host %08x", host);
 	TRUTH(b, view->n_blocks == book_count_blocks(b, host), "host %08x", host);
+	while (!nat_lease_walk(b->n, 1, host, &cursor, 3, b->now_s, see_lease, &ports))
+		;
+	TRUTH(b, ports == view->n_leases, "host %08x: %u, not %u", host, ports, view->n_leases);
 	return true;
 }
 
@@ -154,7 +214,9 @@ static void audit(struct book *b)
 	TRUTH(b, recount(b->n, text), "%s", text);
 	while (!nat_walk_mappings(b->n, &cursor, 100, b->now_s, see_mapping, &a))
 		;
-	TRUTH(b, a.mappings == b->n_live && a.statics == N_STATICS, "%u seen", a.mappings);
+	TRUTH(b, a.mappings == b->n_live && a.statics == b->n_statics, "%u seen", a.mappings);
+	check_sets(b);
+	check_peers(b);
 	cursor = 0;
 	while (!nat_walk_subscribers(b->n, &cursor, 10, see_subscriber, &a))
 		;
@@ -168,6 +230,14 @@ static void end_of_time(struct book *b)
 	const struct nat_counters *c = nat_counters(b->n);
 	uint32_t remembered = 0;
 
+	for (unsigned i = N_STATICS; i < ARRAY_SIZE(b->statics); i++) {
+		struct mapping *s = &b->statics[i];
+		if (s->key.protocol == 0)
+			continue;
+		TRUTH(b, nat_delete(b->n, &s->key, b->now_s), "static %u", i);
+		book_count_static(b, s->key.protocol, s->at, -1);
+		*s = (struct mapping){0};
+	}
 	for (unsigned hour = 0; hour < 9 * 24; hour++) {
 		b->now_s += 3600;
 		settle(b);
@@ -177,6 +247,7 @@ static void end_of_time(struct book *b)
 		remembered += nat_epoch_base(b->n, 1, host) != 0;
 	TRUTH(b, b->n_live == 0 && b->n_rests == 0, "%u live, %u rest", b->n_live, b->n_rests);
 	TRUTH(b, c->mappings == N_STATICS && c->leases == N_STATICS, "%u", (unsigned)c->mappings);
+	TRUTH(b, c->filters == 0 && c->descriptions == 0, "%u", (unsigned)c->filters);
 	TRUTH(b, c->resting == 0 && c->blocks == 0, "%u blocks", (unsigned)c->blocks);
 	TRUTH(b, c->subscribers == remembered + 2, "%u", (unsigned)c->subscribers);
 	for (uint32_t a = 0; a < b->n->n_addresses; a++)
@@ -197,6 +268,10 @@ static void check_worth(struct book *b)
 	for (unsigned i = 0; i < ARRAY_SIZE(b->grants); i++)
 		TRUTH(b, b->grants[i] > 0, "answer %u", i);
 	TRUTH(b, b->revived > 0 && b->adopted > 0 && b->honoured > 0, "requests");
+	TRUTH(b, b->sets_made > 0 && b->sets_cut > 0 && b->sets_moved > 0, "sets");
+	TRUTH(b, b->peers_made > 0 && b->peers_adopted > 0 && b->closed > 0, "PEER leases");
+	TRUTH(b, b->filtered > 0 && b->moved > 0 && b->lost > 0 && b->paired > 0, "the rest");
+	TRUTH(b, b->operators_evicted > 0, "the operator's");
 	TRUTH(b, c->hold_down_early > 0 && c->became_implicit > 0 && c->explicit_expired > 0,
 		"ends");
 	TRUTH(b, b->n->probe_max > 0, "lines");
@@ -213,9 +288,10 @@ static void print_run(const struct book *b, uint64_t operations)
 			printf("  %-24s %llu\n", i ? drop_name((enum drop)i) : "made",
 				(unsigned long long)b->drops[i]);
 	}
-	printf("  granted %llu, not exactly %llu, quota %llu, no resources %llu\n",
+	printf("  granted %llu, not exactly %llu, quota %llu, no resources %llu, filters %llu\n",
 		(unsigned long long)b->grants[0], (unsigned long long)b->grants[1],
-		(unsigned long long)b->grants[2], (unsigned long long)b->grants[3]);
+		(unsigned long long)b->grants[2], (unsigned long long)b->grants[3],
+		(unsigned long long)b->grants[4]);
 #define X(name, sentence) printf("  %-24s %llu\n", #name, (unsigned long long)c->name);
 	NAT_COUNTERS(X)
 #undef X

@@ -2,14 +2,9 @@
 // One random operation at a time: what the book expects, what the tables do, what follows.
 #include "operations.h"
 
-static bool one_in(struct model *m, uint32_t n)
-{
-	return n > 0 && below(m, n) == 0;
-}
-
 // One draw a statement everywhere: compilers differ in the order within an initialiser, and one
 // seed shall be one run with all of them.
-static struct nat_key random_key(struct model *m)
+struct nat_key random_key(struct model *m)
 {
 	struct nat_key key = {.realm = 1};
 
@@ -20,7 +15,7 @@ static struct nat_key random_key(struct model *m)
 }
 
 // Mostly one that exists.
-static struct nat_key some_key(struct model *m)
+struct nat_key some_key(struct model *m)
 {
 	if (m->book.n_live > 0 && !one_in(m, 4))
 		return m->book.live[below(m, m->book.n_live)].key;
@@ -83,15 +78,39 @@ static void new_packet(struct model *m, struct nat_out *p)
 	note_sent(b, book_make(b, p->key, p->to), p->tcp_flags, p->tcp_data, true);
 }
 
+struct recipe random_remote(struct model *m)
+{
+	uint32_t addr = 0xc6336400 + below(m, 8);
+
+	return (struct recipe){addr, (uint16_t)(1 + below(m, 2))};
+}
+
+static bool filters_admit_it(struct book *b, const struct mapping *m, struct recipe from)
+{
+	bool fits = m->n_filters == 0;
+
+	for (unsigned i = 0; i < m->n_filters; i++) {
+		const struct nat_filter *f = &m->filters[i];
+		uint32_t mask = f->bits == 0 ? 0 : UINT32_MAX << (32 - f->bits);
+		fits |= ((from.addr ^ f->address) & mask) == 0 &&
+			(f->port == 0 || f->port == from.port || m->key.protocol == NAT_ICMP);
+	}
+	return fits || book_find_peer(b, m->key, from) != NULL;
+}
+
 static void packet_in(struct model *m, uint8_t protocol, struct recipe at)
 {
 	struct book *b = &m->book;
-	struct nat_in p = {.at = at, .protocol = protocol};
-	bool hit = nat_find_in(b->n, &p, 1) == 1;
+	struct nat_in p = {.at = at, .from = random_remote(m), .protocol = protocol};
+	uint32_t filtered;
+	bool hit = nat_find_in(b->n, &p, 1, &filtered) == 1;
 	struct mapping *to = book_find_at(b, protocol, at);
 	const struct mapping *fixed = book_find_static(b, protocol, at);
+	bool kept_out = to != NULL && !filters_admit_it(b, to, p.from);
 
-	TRUTH(b, hit == (to != NULL || fixed != NULL), "port %u", at.port);
+	TRUTH(b, (filtered == 1) == kept_out, "port %u", at.port);
+	TRUTH(b, hit == ((to != NULL && !kept_out) || fixed != NULL), "port %u", at.port);
+	b->filtered += kept_out;
 	if (!hit)
 		return;
 	TRUTH(b, key_eq(p.to, to ? to->key : fixed->key), "port %u", at.port);
@@ -99,7 +118,7 @@ static void packet_in(struct model *m, uint8_t protocol, struct recipe at)
 		to->replied = book_portset(b, at)->replied = true;
 }
 
-static struct recipe random_external(struct model *m, unsigned group)
+struct recipe random_external(struct model *m, unsigned group)
 {
 	const struct pool *p = &m->book.pools[group + N_GROUPS * below(m, N_POOL / N_GROUPS)];
 	uint32_t ports = p->address.port_last - p->address.port_first + 9u;
@@ -142,7 +161,7 @@ static void packet_out(struct model *m)
 		p.tcp_data = (uint8_t)below(m, 2);
 	}
 	hit = nat_find_out(b->n, &p, 1, b->now_s) == 1;
-	if (old == NULL || (!old->lease && !book_has_traffic(b, old))) {
+	if (old == NULL || (!book_is_leased(b, old) && !book_has_traffic(b, old))) {
 		TRUTH(b, !hit, "port %u is not mapped, or idled out", p.key.port);
 		new_packet(m, &p);
 		old = book_find(b, p.key);
@@ -163,317 +182,16 @@ static void packet_out(struct model *m)
 	note_sent(b, old, p.tcp_flags, p.tcp_data, false);
 }
 
-// ---- requests --------------------------------------------------------------------------------
-
-static struct held *own_rest(struct book *b, const struct nat_wish *w, const struct recipe *at)
-{
-	for (uint32_t i = 0; i < b->n_rests; i++) {
-		struct held *r = &b->rests[i];
-		bool wished = r->at.port == w->suggested.port &&
-			      (w->suggested.addr == 0 || w->suggested.addr == r->at.addr);
-		if (r->lease && key_eq(r->key, w->key) && r->nonce == w->nonce[0] &&
-			book_pool(b, r->at.addr)->state == POOL_LIVE && (!w->exact || wished) &&
-			(at == NULL || recipe_eq(*at, r->at)))
-			return r;
-	}
-	return NULL;
-}
-
-static void write_lease(struct book *b, struct mapping *l, const struct nat_wish *w)
-{
-	l->lease = true;
-	l->nonce = w->nonce[0];
-	l->over_s = b->now_s + w->lifetime_s + 1;
-}
-
-// The port of this very lease rested, and is his again. Out of hold-down; the block stays his.
-static bool take_own_rest(struct book *b, const struct nat_wish *w, struct recipe at, bool *replied)
-{
-	struct held *r = own_rest(b, w, &at);
-
-	if (r == NULL)
-		return false;
-	*replied = r->replied;
-	book_portset(b, at)->n[w->key.protocol - 1]--; // book_make() counts it again
-	book_remove_rest(b, r);
-	b->revived++;
-	return true;
-}
-
-static void granted_anew(
-	struct book *b, const struct nat_wish *w, struct recipe at, enum answer suggestion)
-{
-	bool replied = false, revived = take_own_rest(b, w, at, &replied);
-	struct mapping *l;
-
-	book_reconcile_rests(b);
-	TRUTH(b, revived || own_rest(b, w, NULL) == NULL, "port %u: not his own back", at.port);
-	TRUTH(b, revived || b->leases_before < b->limits.leases, "%u leases", b->leases_before);
-	TRUTH(b, book_count_leases(b, w->key.host) < b->policy[group_of(w->key.host)].lease_limit,
-		"host %08x", w->key.host);
-	if (!revived && suggestion == YES) {
-		b->honoured++;
-		TRUTH(b, w->suggested.port == 0 || at.port == w->suggested.port, "%u", at.port);
-		TRUTH(b, w->suggested.addr == 0 || at.addr == w->suggested.addr, "%u", at.port);
-	}
-	TRUTH(b, !w->exact || at.port == w->suggested.port, "port %u, not exact", at.port);
-	TRUTH(b, !w->exact || suggestion != NO || revived, "port %u", at.port);
-	l = book_make(b, w->key, at);
-	l->replied = replied;
-	write_lease(b, l, w);
-}
-
-// Somebody's lease, or a resting one, says how long; nobody knows about the others.
-static void check_time_left(struct book *b, const struct nat_wish *w, uint32_t left_s)
-{
-	struct recipe at = w->suggested;
-	const struct pool *p;
-	const struct mapping *l;
-	const struct held *r;
-	uint32_t known_s = 0;
-
-	if (at.addr == 0 && book_count_blocks(b, w->key.host) == 0)
-		return; // a newcomer: whose round it was is not in the book
-	if (at.addr == 0)
-		at.addr = paired_address(b, w->key.host);
-	p = book_pool(b, at.addr);
-	if (p->state != POOL_LIVE || p->address.group != group_of(w->key.host)) {
-		TRUTH(b, left_s == 0, "%u s", left_s);
-		return;
-	}
-	l = book_find_at(b, w->key.protocol, at);
-	r = book_find_rest(b, w->key.protocol, at);
-	if (l != NULL && l->lease)
-		known_s = b->timers.pcp_hold_down +
-			  (l->over_s > b->now_s + 1 ? l->over_s - b->now_s - 1 : 0);
-	if (r != NULL && r->lease && b->timers.pcp_hold_down > b->now_s - r->since_s)
-		known_s = b->timers.pcp_hold_down - (b->now_s - r->since_s);
-	TRUTH(b, left_s == 0 || left_s == known_s, "%u s left, not %u", left_s, known_s);
-	TRUTH(b, left_s != 0 || l == NULL || !l->lease, "not %u s", known_s);
-}
-
-static void judge_new_lease(struct book *b, const struct nat_wish *w, enum nat_grant grant,
-	const struct nat_view *view, enum answer suggestion)
-{
-	const struct nat_policy *policy = &b->policy[group_of(w->key.host)];
-	ip4 host = w->key.host;
-
-	switch (grant) {
-	case NAT_GRANTED:
-		granted_anew(b, w, view->external, suggestion);
-		break;
-	case NAT_QUOTA:
-		TRUTH(b,
-			book_count_leases(b, host) >= policy->lease_limit ||
-				(policy->port_limit != 0 &&
-					book_count_ports(b, host, w->key.protocol) >=
-						policy->port_limit) ||
-				(book_count_blocks(b, host) >= policy->block_limit &&
-					!book_has_free_port(b, host, w->key.protocol)),
-			"host %08x", host);
-		break;
-	case NAT_NO_RESOURCES:
-		book_justify_no_resources(b, &w->key);
-		break;
-	case NAT_CANNOT_EXACT:
-		TRUTH(b, w->exact && suggestion != YES && own_rest(b, w, NULL) == NULL,
-			"port %u could be had", w->suggested.port);
-		check_time_left(b, w, view->lease_left_s);
-		break;
-	}
-}
-
-static void judge_old_mapping(struct book *b, const struct nat_wish *w, enum nat_grant grant,
-	const struct nat_view *view, struct mapping *old)
-{
-	bool wished = old->at.port == w->suggested.port &&
-		      (w->suggested.addr == 0 || old->at.addr == w->suggested.addr);
-	uint32_t limit = b->policy[group_of(w->key.host)].lease_limit;
-
-	switch (grant) {
-	case NAT_GRANTED:
-		TRUTH(b, !w->exact || wished, "port %u", old->at.port);
-		TRUTH(b, recipe_eq(view->external, old->at), "port %u", old->at.port);
-		TRUTH(b, view->lease_left_s == w->lifetime_s, "%u s", view->lease_left_s);
-		TRUTH(b, old->lease || book_count_leases(b, w->key.host) < limit, "%u", limit);
-		b->adopted += !old->lease;
-		write_lease(b, old, w);
-		break;
-	case NAT_CANNOT_EXACT:
-		TRUTH(b, w->exact && !wished && view->lease_left_s == 0, "%u", old->at.port);
-		break;
-	case NAT_QUOTA:
-		TRUTH(b, !old->lease && book_count_leases(b, w->key.host) >= limit, "%u", limit);
-		break;
-	case NAT_NO_RESOURCES:
-		TRUTH(b, !old->lease && b->leases_before >= b->limits.leases, "host %08x",
-			w->key.host);
-		break;
-	}
-}
-
-static uint32_t random_lifetime(struct model *m)
-{
-	static const uint32_t most[] = {5, 60, 300, 3600, 20000, 7 * 86400};
-
-	return below(m, most[below(m, ARRAY_SIZE(most))]);
-}
-
-static struct nat_wish random_wish(struct model *m)
-{
-	struct book *b = &m->book;
-	struct nat_wish w = {0};
-
-	w.key = one_in(m, 2) ? some_key(m) : random_key(m);
-	w.nonce[0] = (uint8_t)below(m, 2);
-	w.lifetime_s = random_lifetime(m);
-	if (b->n_rests > 0 && one_in(m, 5)) { // again what just ended
-		const struct held *r = &b->rests[below(m, b->n_rests)];
-		w.key = r->key;
-		w.nonce[0] = r->nonce;
-	}
-	switch (below(m, 5)) {
-	case 0:
-		w.suggested = random_external(m, group_of(w.key.host));
-		break;
-	case 1:
-		if (b->n_live > 0)
-			w.suggested = b->live[below(m, b->n_live)].at;
-		break;
-	case 2:
-		w.suggested = random_external(m, one_in(m, 20) ? 0 : group_of(w.key.host));
-		w.suggested.port = 0;
-		break;
-	default:
-		break;
-	}
-	if (one_in(m, 4))
-		w.suggested.addr = 0;
-	w.exact = w.suggested.port != 0 && one_in(m, 2);
-	return w;
-}
-
-static void request(struct model *m)
-{
-	struct book *b = &m->book;
-	struct nat_wish w = random_wish(m);
-	struct mapping *old = book_find(b, w.key);
-	bool lives = old != NULL && (old->lease || book_has_traffic(b, old));
-	struct nat_view view = {0};
-	enum nat_grant grant;
-	enum answer suggestion = MAYBE;
-
-	if (old != NULL && old->lease)
-		w.nonce[0] = old->nonce; // the server lets no other through
-	if (old == NULL && (w.suggested.port != 0 || w.suggested.addr != 0))
-		suggestion = book_can_have(b, w.key.host, w.key.protocol, w.suggested);
-	grant = nat_lease_map(b->n, &b->policy[group_of(w.key.host)], (uint8_t)group_of(w.key.host),
-		&w, b->now_s, &view);
-	b->grants[grant]++;
-	if (lives) {
-		judge_old_mapping(b, &w, grant, &view, old);
-		return;
-	}
-	if (old != NULL)
-		book_end(b, old);
-	if (grant != NAT_GRANTED)
-		book_reconcile_rests(b);
-	judge_new_lease(b, &w, grant, &view, suggestion);
-}
-
-// ---- what people do --------------------------------------------------------------------------
-
-static void end_lease(struct model *m)
-{
-	struct book *b = &m->book;
-	struct nat_key key = some_key(m);
-	struct mapping *l = book_find(b, key);
-	uint32_t n_rests = b->n_rests;
-
-	nat_lease_end(b->n, &key, b->now_s);
-	if (l == NULL || !l->lease)
-		return;
-	if (book_has_traffic(b, l)) {
-		l->lease = false;
-		return;
-	}
-	book_end(b, l);
-	if (b->leases_before < b->limits.leases / 4 * 3)
-		TRUTH(b, b->n_rests == n_rests + 1 && b->rests[n_rests].lease, "port %u", key.port);
-	else
-		TRUTH(b, b->n_rests == n_rests || !b->rests[n_rests].lease, "port %u", key.port);
-	book_reconcile_rests(b);
-}
-
-static void delete_mapping(struct model *m)
-{
-	struct book *b = &m->book;
-	struct nat_key key = some_key(m);
-	struct mapping *old = book_find(b, key);
-
-	TRUTH(b, nat_delete(b->n, &key, b->now_s) == (old != NULL), "port %u", key.port);
-	if (old == NULL)
-		return;
-	if (old->lease)
-		b->epoch_s[key.host - HOST_0] = b->now_s;
-	book_end(b, old);
-	book_reconcile_rests(b);
-	book_check_epoch(b, key.host);
-}
-
-static void clear_subscriber(struct model *m)
-{
-	struct book *b = &m->book;
-	ip4 host = HOST_0 + below(m, m->phase.hosts);
-	uint32_t budget = 1 + below(m, 300);
-	uint32_t calls = 1;
-	uint32_t most = 2 * book_count_blocks(b, host) * (3 * 64 / budget + 2) + 2;
-
-	while (!nat_subscriber_clear(b->n, 1, host, budget, b->now_s))
-		TRUTH(b, ++calls <= most, "%u calls of %u", calls, budget);
-	if (book_count_leases(b, host) > 0)
-		b->epoch_s[host - HOST_0] = b->now_s;
-	for (uint32_t i = b->n_live; i > 0; i--) {
-		if (b->live[i - 1].key.host == host)
-			book_end(b, &b->live[i - 1]);
-	}
-	book_reconcile_rests(b);
-	book_check_epoch(b, host);
-}
-
-static void change_pool(struct model *m)
-{
-	struct book *b = &m->book;
-	struct pool *p = &b->pools[below(m, N_POOL)];
-	bool known = nat_address_known(b->n, p->address.ip);
-	int error;
-
-	if (one_in(m, 3)) {
-		nat_address_remove(b->n, p->address.ip);
-		if (p->state == POOL_LIVE)
-			p->state = POOL_DRAINING;
-		return;
-	}
-	error = nat_address_add(b->n, &p->address);
-	if (error == 0) {
-		TRUTH(b, p->state != POOL_LIVE, "%08x twice", p->address.ip);
-		p->state = POOL_LIVE;
-		p->readded_s = b->now_s;
-	} else {
-		TRUTH(b,
-			known ? p->state == POOL_LIVE
-			      : nat_counters(b->n)->addresses == b->limits.addresses,
-			"%08x: %d", p->address.ip, error);
-	}
-}
-
 // ---- time ------------------------------------------------------------------------------------
 
 void settle(struct book *b)
 {
-	while (nat_step(b->n, b->now_s))
-		;
+	while (nat_step(b->n, b->now_s)) {
+		if (b->n->n_draining > 0) // what moved may also end, a portion later
+			book_reconcile(b);
+	}
 	book_reconcile(b);
+	book_read_updates(b);
 	book_check_settled(b);
 	b->settled_s = b->now_s;
 }
@@ -509,6 +227,9 @@ void new_phase(struct model *m)
 	m->phase.hurry = hurry[below(m, ARRAY_SIZE(hurry))];
 	m->phase.hosts = one_in(m, 3) ? 2 + below(m, 4) : N_HOSTS;
 	m->phase.requests = below(m, 60);
+	m->phase.peers = one_in(m, 2) ? below(m, 50) : 0;
+	m->phase.sets = one_in(m, 2) ? below(m, 50) : 0;
+	m->phase.pool = one_in(m, 3) ? 5 : 40;
 	m->phase.removals = below(m, 30);
 	m->phase.answers = one_in(m, 3) ? 0 : below(m, 101);
 	for (unsigned g = 0; g < N_GROUPS; g++) {
@@ -518,7 +239,9 @@ void new_phase(struct model *m)
 		p->block_limit = (uint16_t)(1 + below(m, one_in(m, 2) ? 3 : 40));
 		p->port_limit = one_in(m, 2) ? 0 : 1 + below(m, 30);
 		p->lease_limit = 1 + below(m, 60);
+		p->filter_limit = (uint16_t)below(m, N_FILTERS + 1);
 		p->pairing_soft = one_in(m, 2);
+		nat_set_policy(m->book.n, (uint8_t)g, p);
 	}
 }
 
@@ -526,18 +249,26 @@ static void operate_on_leases(struct model *m)
 {
 	if (below(m, 100) < m->phase.removals)
 		end_lease(m);
+	else if (below(m, 100) < m->phase.peers)
+		request_peer(m);
 	else
-		request(m);
+		request_map(m);
 }
 
 static void operate_as_operator(struct model *m)
 {
-	if (one_in(m, 40))
+	if (one_in(m, m->phase.pool))
 		change_pool(m);
 	else if (one_in(m, 40))
 		clear_subscriber(m);
+	else if (one_in(m, 20))
+		change_static(m);
+	else if (one_in(m, 20))
+		pair_host(m);
 	else if (below(m, 100) < m->phase.removals)
 		delete_mapping(m);
+	else if (one_in(m, 10))
+		look_over(m);
 	else
 		one_step(m);
 }

@@ -12,9 +12,18 @@ struct count {
 	const struct nat *n;
 	char *text;
 	uint32_t mappings, resting, on_wheel;
+	uint32_t extras, filters, texts, peers, in_rings;
 	uint32_t *ports;  // by subscriber and protocol: mapped
-	uint32_t *leases; // by subscriber: live, resting, static
+	uint32_t *leases; // by subscriber: living ones, ports of dynamic ones, resting, static
 	uint32_t *blocks; // by subscriber
+};
+
+enum {
+	LIVING,
+	PORTS,
+	RESTING,
+	STATIC,
+	LEASE_NUMBERS
 };
 
 #define AGREE(c, condition, ...)                                                                   \
@@ -30,6 +39,24 @@ static uint32_t home_of(const struct nat *n, const struct slot *s)
 	struct nat_key key = slot_key(s);
 
 	return hash_range(hash_u64(key_word(&key), &n->secret), n->n_lines);
+}
+
+static bool check_slot_lease(struct count *c, uint32_t i)
+{
+	const struct nat *n = c->n;
+	const struct slot *s = slot_at(n, i);
+	const struct lease *l = &n->leases[lease_on(n, i)];
+	const struct extra *x = lease_extra(n, l);
+	const struct entry *e = entry_at(n, s->bits & SLOT_PROTOCOL, s->ext);
+
+	AGREE(c, l->state == LEASE_LIVE || l->state == LEASE_STATIC, "slot %u", i);
+	AGREE(c, !(s->hangs & HANGS_SET) == !(l->flags & LEASE_SET), "slot %u", i);
+	AGREE(c, s->set_at < lease_ports(n, l), "slot %u", i);
+	AGREE(c, l->ext + s->set_at == s->ext, "slot %u", i);
+	AGREE(c, l->key.port + s->set_at == s->port, "slot %u", i);
+	AGREE(c, (s->set_at == 0) == (l->slot == i), "slot %u", i);
+	AGREE(c, !(e->bits & EXT_VISIT) == (x == NULL || x->filters == 0), "slot %u", i);
+	return true;
 }
 
 static bool check_slot(struct count *c, uint32_t i, uint8_t *overflow)
@@ -48,9 +75,13 @@ static bool check_slot(struct count *c, uint32_t i, uint8_t *overflow)
 	AGREE(c, (e->bits & EXT_STATE) == EXT_MAPPED, "slot %u ext %08x", i, s->ext);
 	AGREE(c, e->host == key.host && e->port == key.port && e->realm == key.realm, "slot %u", i);
 	AGREE(c, !(e->bits & EXT_LEASE) == !(s->bits & SLOT_LEASE), "slot %u", i);
-	AGREE(c, (lease_find(n, &key, false) == NO_LEASE) == !(s->bits & SLOT_LEASE), "slot %u", i);
+	AGREE(c, !(s->hangs & HANGS_LEASE) == !(s->bits & SLOT_LEASE), "slot %u", i);
+	AGREE(c, (peer_anchor(n, &key) == NO_LEASE) == !(s->hangs & HANGS_PEER), "slot %u", i);
+	AGREE(c, (lease_on(n, i) == NO_LEASE) == !(s->hangs & HANGS_MAP), "slot %u", i);
+	AGREE(c, (s->hangs & HANGS_MAP) || !(s->hangs & HANGS_SET || e->bits & EXT_VISIT),
+		"slot %u", i);
 	c->mappings++;
-	return true;
+	return !(s->hangs & HANGS_MAP) || check_slot_lease(c, i);
 }
 
 static bool check_slots(struct count *c)
@@ -210,6 +241,73 @@ static bool check_addresses(struct count *c)
 
 // ---- leases and the wheel --------------------------------------------------------------------
 
+// A list that never ends is as wrong as one that is too short.
+static uint32_t free_of(const struct slab *s)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = s->free; i != 0 && count <= s->high; count++)
+		memcpy(&i, s->items + (size_t)(i - 1) * s->size, sizeof i);
+	return count;
+}
+
+static bool check_extra(struct count *c, uint32_t i)
+{
+	const struct nat *n = c->n;
+	const struct lease *l = &n->leases[i];
+	const struct extra *x = lease_extra(n, l);
+	uint32_t filters = 0;
+
+	AGREE(c, x != NULL || (l->state != LEASE_PEER && !(l->flags & LEASE_SET)), "lease %u", i);
+	if (x == NULL)
+		return true;
+	AGREE(c, l->state == LEASE_LIVE || l->state == LEASE_PEER, "lease %u", i);
+	for (uint32_t f = x->filters; f != 0 && filters <= x->n_filters; filters++)
+		f = ((const struct filter *)(const void *)n->filters.items)[f - 1].next;
+	AGREE(c, filters == x->n_filters, "lease %u says %u", i, x->n_filters);
+	AGREE(c, l->state == LEASE_LIVE || filters == 0, "lease %u", i);
+	AGREE(c, text_length(n, x) > 0 || x->text == 0, "lease %u", i);
+	c->extras++;
+	c->filters += filters;
+	c->texts += x->text != 0;
+	return true;
+}
+
+static bool check_peer(struct count *c, uint32_t i)
+{
+	const struct nat *n = c->n;
+	const struct lease *l = &n->leases[i];
+	const struct extra *x = lease_extra(n, l);
+	uint32_t in_ring = 0, at = i;
+
+	c->peers++;
+	AGREE(c, peer_find(n, &l->key, (struct recipe){x->remote_addr, x->remote_port}) == i,
+		"lease %u", i);
+	AGREE(c, lease_extra(n, &n->leases[x->peer_next - 1])->peer_prev == i + 1, "lease %u", i);
+	if (!(l->flags & LEASE_ANCHOR))
+		return true;
+	do {
+		AGREE(c, n->leases[at].state == LEASE_PEER, "lease %u", at);
+		AGREE(c, key_word(&n->leases[at].key) == key_word(&l->key), "lease %u", at);
+		at = lease_extra(n, &n->leases[at])->peer_next - 1;
+	} while (at != i && ++in_ring < x->n_peers);
+	AGREE(c, at == i && in_ring + 1 == x->n_peers, "lease %u says %u", i, x->n_peers);
+	c->in_rings += x->n_peers;
+	return true;
+}
+
+static void charge(struct count *c, const struct lease *l)
+{
+	uint32_t *of = &c->leases[l->subscriber * LEASE_NUMBERS];
+
+	of[RESTING] += l->state == LEASE_RESTING;
+	of[STATIC] += l->state == LEASE_STATIC;
+	of[LIVING] += l->state != LEASE_RESTING;
+	if (l->state == LEASE_LIVE || l->state == LEASE_PEER) {
+		of[PORTS] += lease_ports(c->n, l);
+	}
+}
+
 static bool check_lease(struct count *c, uint32_t i)
 {
 	const struct nat *n = c->n;
@@ -217,20 +315,37 @@ static bool check_lease(struct count *c, uint32_t i)
 	const struct entry *e = entry_at(n, l->key.protocol, l->ext);
 	const struct chunk *chunk = &n->chunks[l->wheel >> 4];
 
-	c->leases[l->subscriber * 3 + l->state - LEASE_LIVE]++;
+	charge(c, l);
 	AGREE(c, e->host == l->key.host && e->port == l->key.port, "lease %u", i);
+	AGREE(c, n->subscribers[l->subscriber].host == l->key.host, "lease %u", i);
 	AGREE(c, (l->wheel == 0) == (l->state == LEASE_STATIC), "lease %u", i);
 	if (l->wheel != 0) {
 		AGREE(c, (l->wheel & 15) < chunk->n, "lease %u", i);
 		AGREE(c, chunk->lease[l->wheel & 15] == i, "lease %u", i);
 		c->on_wheel++;
 	}
+	if (!check_extra(c, i))
+		return false;
 	if (l->state == LEASE_RESTING) {
 		AGREE(c, (e->bits & EXT_STATE) == EXT_RESTING, "lease %u", i);
 		return true;
 	}
 	AGREE(c, slot_at(n, l->slot)->ext == l->ext, "lease %u", i);
-	AGREE(c, slot_at(n, l->slot)->bits & SLOT_LEASE, "lease %u", i);
+	AGREE(c, slot_at(n, l->slot)->hangs & (l->state == LEASE_PEER ? HANGS_PEER : HANGS_MAP),
+		"lease %u", i);
+	return l->state != LEASE_PEER || check_peer(c, i);
+}
+
+static bool check_slabs(struct count *c)
+{
+	const struct nat *n = c->n;
+
+	AGREE(c, n->extras.high - free_of(&n->extras) == c->extras, "%u", c->extras);
+	AGREE(c, n->filters.high - free_of(&n->filters) == c->filters, "%u", c->filters);
+	AGREE(c, n->texts.high - free_of(&n->texts) == c->texts, "%u", c->texts);
+	AGREE(c, n->counters.filters == c->filters, "%u", c->filters);
+	AGREE(c, n->counters.descriptions == c->texts, "%u", c->texts);
+	AGREE(c, c->peers == c->in_rings, "%u and %u", c->peers, c->in_rings);
 	return true;
 }
 
@@ -264,15 +379,31 @@ static bool check_leases(struct count *c)
 	AGREE(c, on_wheel == c->on_wheel, "%u and %u", on_wheel, c->on_wheel);
 	AGREE(c, n->counters.leases == used, "%u", used);
 	AGREE(c, n->n_statics == statics, "%u", statics);
-	return true;
+	return check_slabs(c);
 }
 
 // ---- subscribers -----------------------------------------------------------------------------
+
+static bool check_siblings(struct count *c, uint32_t i)
+{
+	const struct nat *n = c->n;
+	uint32_t living = c->leases[i * LEASE_NUMBERS + LIVING], in_list = 0, before = 0;
+
+	for (uint32_t l = n->subscribers[i].leases; l != 0 && in_list <= living; in_list++) {
+		AGREE(c, n->leases[l - 1].subscriber == i, "lease %u", l - 1);
+		AGREE(c, n->leases[l - 1].sibling_prev == before, "lease %u", l - 1);
+		before = l;
+		l = n->leases[l - 1].sibling_next;
+	}
+	AGREE(c, in_list == living, "subscriber %u: %u of %u", i, in_list, living);
+	return true;
+}
 
 static bool check_subscriber(struct count *c, uint32_t i)
 {
 	const struct nat *n = c->n;
 	const struct subscriber *s = &n->subscribers[i];
+	const uint32_t *of = &c->leases[i * LEASE_NUMBERS];
 	uint32_t in_list = 0, before = 0;
 	bool active = s->active == 0, paired = s->blocks == 0 || s->n_statics > 0;
 
@@ -287,9 +418,11 @@ static bool check_subscriber(struct count *c, uint32_t i)
 	AGREE(c, in_list == c->blocks[i] && s->n_blocks == in_list, "subscriber %u", i);
 	AGREE(c, active && paired, "subscriber %u", i);
 	AGREE(c, subscriber_find(n, s->realm, s->host) == i, "subscriber %u", i);
-	AGREE(c, s->n_leases == c->leases[i * 3], "subscriber %u says %u", i, s->n_leases);
-	AGREE(c, s->n_resting == c->leases[i * 3 + 1], "subscriber %u says %u", i, s->n_resting);
-	AGREE(c, s->n_statics == c->leases[i * 3 + 2], "subscriber %u says %u", i, s->n_statics);
+	AGREE(c, s->n_leases == of[PORTS], "subscriber %u says %u", i, s->n_leases);
+	AGREE(c, s->n_resting == of[RESTING], "subscriber %u says %u", i, s->n_resting);
+	AGREE(c, s->n_statics == of[STATIC], "subscriber %u says %u", i, s->n_statics);
+	if (!check_siblings(c, i))
+		return false;
 	AGREE(c, s->n_blocks + s->n_statics > 0 || s->epoch_base_s != 0,
 		"subscriber %u is kept for nothing", i);
 	for (unsigned p = 0; p < NAT_PROTOCOLS; p++)
@@ -325,12 +458,13 @@ static bool check_subscribers(struct count *c)
 bool recount(const struct nat *n, char text[RECOUNT_TEXT])
 {
 	size_t subscribers = n->limits.subscribers;
-	uint32_t *numbers = calloc(subscribers * (NAT_PROTOCOLS + 4) + 1, sizeof *numbers);
+	uint32_t *numbers =
+		calloc(subscribers * (NAT_PROTOCOLS + LEASE_NUMBERS + 1) + 1, sizeof *numbers);
 	struct count c = {.n = n,
 		.text = text,
 		.ports = numbers,
 		.leases = numbers + subscribers * NAT_PROTOCOLS,
-		.blocks = numbers + subscribers * (NAT_PROTOCOLS + 3)};
+		.blocks = numbers + subscribers * (NAT_PROTOCOLS + LEASE_NUMBERS)};
 	bool good;
 
 	text[0] = 0;

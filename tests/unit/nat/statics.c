@@ -5,7 +5,7 @@
 
 static int add_static(struct world *w, struct nat_key key, ip4 addr, uint16_t port)
 {
-	return nat_static_add(w->nat, &key, (struct recipe){addr, port}, w->now_s);
+	return nat_static_add(w->nat, &key, (struct recipe){addr, port}, false, w->now_s);
 }
 
 Test(nat, a_static_mapping_stands_outside_the_dynamic_range_for_good)
@@ -162,7 +162,7 @@ Test(nat, pruning_forgets_what_is_not_kept_in_bounded_steps)
 	for (uint16_t i = 0; i < 40; i++)
 		cr_assert_eq(add_static(&w, key_of(HOST + i, NAT_TCP, 80), POOL_A, 100 + i), 0);
 	world_map(&w, key_of(HOST, NAT_TCP, 1), 1, 3600);
-	while (!nat_static_prune(w.nat, 7, w.now_s, keep_odd, &asked))
+	while (!nat_static_prune(w.nat, 7, keep_odd, &asked))
 		calls++;
 	cr_assert_eq(asked, 40);
 	cr_assert_geq(calls, 6);
@@ -171,7 +171,7 @@ Test(nat, pruning_forgets_what_is_not_kept_in_bounded_steps)
 	cr_assert_eq(nat_counters(w.nat)->cleared, 20);
 	cr_assert_eq(nat_counters(w.nat)->leases, 21);
 	cr_assert_eq(nat_counters(w.nat)->subscribers, 21);
-	cr_assert(nat_static_prune(w.nat, 1000, w.now_s, keep_odd, &asked), "and over again");
+	cr_assert(nat_static_prune(w.nat, 1000, keep_odd, &asked), "and over again");
 	cr_assert_eq(asked, 60);
 	world_close(&w);
 }
@@ -185,7 +185,7 @@ Test(nat, a_pruned_port_of_the_dynamic_range_is_free_again)
 	for (uint16_t i = 0; i < 4; i++)
 		cr_assert_eq(add_static(&w, key_of(HOST + 1, NAT_UDP, i), POOL_A, 2000 + i), 0);
 	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 1)), DROP_POOL_NO_PORT);
-	cr_assert(nat_static_prune(w.nat, 1000, w.now_s, keep_odd, &asked));
+	cr_assert(nat_static_prune(w.nat, 1000, keep_odd, &asked));
 	cr_assert_eq(world_out(&w, key_of(HOST, NAT_UDP, 1)).port % 2, 0);
 	world_close(&w);
 }
@@ -200,14 +200,75 @@ Test(nat, people_and_drains_leave_static_mappings_alone)
 	world_out(&w, key_of(HOST, NAT_TCP, 81));
 	cr_assert_not(nat_delete(w.nat, &key, w.now_s));
 	cr_assert(nat_subscriber_clear(w.nat, 1, HOST, 10000, w.now_s));
-	nat_lease_end(w.nat, &key, w.now_s);
+	nat_lease_end(w.nat, &key, false, w.now_s);
 	nat_address_remove(w.nat, POOL_A);
 	world_pass(&w, 200);
 	cr_assert_eq(nat_counters(w.nat)->mappings, 1);
 	cr_assert(world_in(&w, NAT_TCP, (struct recipe){POOL_A, 80}));
 	cr_assert(nat_address_known(w.nat, POOL_A));
-	cr_assert(nat_static_prune(w.nat, 1000, w.now_s, keep_odd, &asked));
+	cr_assert(nat_static_prune(w.nat, 1000, keep_odd, &asked));
 	world_settle(&w);
 	cr_assert_not(nat_address_known(w.nat, POOL_A));
+	world_close(&w);
+}
+
+// ---- the operator's own ------------------------------------------------------------------------
+
+static int add_operators(struct world *w, struct nat_key key, uint16_t port)
+{
+	return nat_static_add(w->nat, &key, (struct recipe){POOL_A, port}, true, w->now_s);
+}
+
+static bool keep_none(void *ctx, const struct nat_key *key, struct recipe external)
+{
+	(void)key;
+	(void)external;
+	++*(unsigned *)ctx;
+	return false;
+}
+
+Test(nat, a_new_configuration_leaves_the_operators_static_mappings_alone)
+{
+	struct world w = world_simple(64);
+	struct nat_key key = key_of(HOST, NAT_TCP, 80), shared = key_of(HOST, NAT_TCP, 81);
+	unsigned asked = 0;
+
+	cr_assert_eq(add_operators(&w, key, 80), 0);
+	cr_assert_eq(add_operators(&w, shared, 81), 0);
+	cr_assert_eq(add_static(&w, shared, POOL_A, 81), 0, "now the configuration's");
+	cr_assert(world_look(&w, key).operators && !world_look(&w, shared).operators);
+	cr_assert(nat_static_prune(w.nat, 1000, keep_none, &asked));
+	cr_assert_eq(asked, 1);
+	cr_assert_eq(world_look(&w, key).kind, NAT_STATIC);
+	cr_assert_not(world_has(&w, shared));
+	world_close(&w);
+}
+
+Test(nat, the_operator_deletes_his_static_mappings_and_no_others)
+{
+	struct world w = world_simple(64);
+	struct nat_key key = key_of(HOST, NAT_TCP, 80), other = key_of(HOST, NAT_TCP, 81);
+
+	cr_assert_eq(add_operators(&w, key, 80), 0);
+	cr_assert_eq(add_static(&w, other, POOL_A, 81), 0);
+	cr_assert_eq(add_operators(&w, other, 81), 0, "it is there already");
+	cr_assert(nat_subscriber_clear(w.nat, 1, HOST, 10000, w.now_s));
+	cr_assert(world_has(&w, key), "clearing leaves statics");
+	cr_assert(nat_delete(w.nat, &key, w.now_s));
+	cr_assert_not(nat_delete(w.nat, &other, w.now_s));
+	cr_assert_eq(nat_counters(w.nat)->mappings, 1);
+	world_close(&w);
+}
+
+// Nobody would come to delete them there, and the address would drain for ever.
+Test(nat, the_operators_static_mappings_leave_with_their_address)
+{
+	struct world w = world_simple(64);
+
+	cr_assert_eq(add_operators(&w, key_of(HOST, NAT_TCP, 80), 80), 0);
+	nat_address_remove(w.nat, POOL_A);
+	world_settle(&w);
+	cr_assert_not(nat_address_known(w.nat, POOL_A));
+	cr_assert_eq(nat_counters(w.nat)->mappings, 0);
 	world_close(&w);
 }

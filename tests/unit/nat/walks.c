@@ -3,7 +3,7 @@
 
 struct seen {
 	unsigned count, stop_at;
-	unsigned kinds[NAT_RESTING + 1];
+	unsigned kinds[NAT_PEER + 1];
 	uint8_t port[256];
 };
 
@@ -27,7 +27,7 @@ static void populate(struct world *w)
 		world_out(w, key_of(HOST + i % 7u, NAT_UDP, i));
 	for (uint16_t i = 0; i < 20; i++)
 		world_map(w, key_of(HOST + i % 7u, NAT_UDP, i), 1, 600);
-	cr_assert_eq(nat_static_add(w->nat, &key, (struct recipe){POOL_A, 80}, w->now_s), 0);
+	cr_assert_eq(nat_static_add(w->nat, &key, (struct recipe){POOL_A, 80}, false, w->now_s), 0);
 }
 
 Test(nat, a_walk_sees_every_mapping_once_whatever_its_budget)
@@ -84,5 +84,76 @@ Test(nat, a_walk_under_traffic_misses_nobody_who_stays)
 	}
 	for (unsigned i = 0; i < 200; i += 2)
 		cr_assert_eq(s.port[i], 1);
+	world_close(&w);
+}
+
+// ---- one host's leases -------------------------------------------------------------------------
+
+static void populate_leases(struct world *w)
+{
+	for (uint16_t i = 0; i < 20; i++) {
+		world_map(w, key_of(HOST, NAT_UDP, i), 1, 600);
+		world_peer(w, key_of(HOST, NAT_UDP, 100), 1, 600, (struct recipe){1, i});
+		world_map(w, key_of(HOST + 1, NAT_UDP, i), 1, 600);
+	}
+	world_out(w, key_of(HOST, NAT_UDP, 101));
+	world_set(w, key_of(HOST, NAT_UDP, 110), 1, 600, 16);
+	world_map(w, key_of(HOST, NAT_UDP, 200), 1, 600);
+	world_end(w, key_of(HOST, NAT_UDP, 200), true); // rests
+	cr_assert_eq(nat_static_add(w->nat, &(struct nat_key){HOST, 250, 1, NAT_UDP},
+			     (struct recipe){POOL_A, 80}, false, w->now_s),
+		0);
+}
+
+Test(nat, a_walk_over_a_hosts_leases_sees_each_once_and_no_others)
+{
+	struct world w = world_simple(64);
+
+	populate_leases(&w);
+	for (uint32_t budget = 1; budget < 200; budget *= 3) {
+		struct seen s = {.stop_at = UINT32_MAX};
+		uint32_t cursor = 0;
+
+		while (!nat_lease_walk(w.nat, 1, HOST, &cursor, budget, w.now_s, see, &s))
+			;
+		cr_assert_eq(s.count, 42);
+		cr_assert_eq(s.kinds[NAT_PEER], 20);
+		cr_assert_eq(s.kinds[NAT_STATIC], 1);
+		cr_assert_eq(s.port[110], 1);
+		cr_assert_eq(s.port[100], 20);
+	}
+	world_close(&w);
+}
+
+Test(nat, a_walk_over_leases_stops_and_goes_on_and_ends_with_its_lease)
+{
+	struct world w = world_simple(64);
+	struct seen s = {.stop_at = 3};
+	uint32_t cursor = 0;
+
+	populate_leases(&w);
+	cr_assert_not(nat_lease_walk(w.nat, 1, HOST, &cursor, 100, w.now_s, see, &s));
+	cr_assert_eq(s.count, 3);
+	s.stop_at = 100;
+	cr_assert_not(nat_lease_walk(w.nat, 1, HOST, &cursor, 7, w.now_s, see, &s));
+	cr_assert_eq(s.count, 10);
+	cr_assert(nat_subscriber_clear(w.nat, 1, HOST, 10000, w.now_s));
+	cr_assert(nat_lease_walk(w.nat, 1, HOST, &cursor, 7, w.now_s, see, &s));
+	cr_assert_eq(s.count, 10);
+	cr_assert(nat_lease_walk(w.nat, 1, HOST + 40, &cursor, 7, w.now_s, see, &s), "nobody");
+	world_close(&w);
+}
+
+Test(nat, a_walk_sees_a_set_once)
+{
+	struct world w = world_simple(64);
+	struct seen s = {.stop_at = UINT32_MAX};
+	uint32_t cursor = 0;
+
+	world_set(&w, key_of(HOST, NAT_UDP, 10), 1, 600, 40);
+	while (!nat_walk_mappings(w.nat, &cursor, 100, w.now_s, see, &s))
+		;
+	cr_assert_eq(s.count, 1);
+	cr_assert_eq(s.port[10], 1);
 	world_close(&w);
 }

@@ -30,7 +30,7 @@ static void churn_once(struct churn *c)
 	struct nat_key key = churn_key(i);
 
 	if (rng_below(&c->rng, 4) == 0) {
-		nat_lease_end(c->w.nat, &key, c->w.now_s);
+		nat_lease_end(c->w.nat, &key, false, c->w.now_s);
 		c->due_s[i] = 0;
 	} else {
 		uint32_t lifetime_s = random_lifetime(&c->rng);

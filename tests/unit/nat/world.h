@@ -24,8 +24,13 @@ struct world {
 	uint32_t now_s;
 };
 
-static const struct nat_limits WORLD_LIMITS = {
-	.mappings = 4096, .leases = 256, .subscribers = 64, .addresses = 4, .port_set_min = 4};
+static const struct nat_limits WORLD_LIMITS = {.mappings = 4096,
+	.leases = 256,
+	.filters = 64,
+	.descriptions = 16,
+	.subscribers = 64,
+	.addresses = 4,
+	.port_set_min = 4};
 static const struct nat_timers WORLD_TIMERS = {.udp = 300,
 	.udp_initial = 300,
 	.udp_unanswered = 120,
@@ -51,7 +56,9 @@ static inline struct world world_open(const struct nat_limits *limits, uint16_t 
 	w.policy = (struct nat_policy){.port_set_size = port_set_size,
 		.block_limit = 8,
 		.port_limit = 1024,
-		.lease_limit = 64};
+		.lease_limit = 64,
+		.filter_limit = 16};
+	nat_set_policy(w.nat, 0, &w.policy);
 	return w;
 }
 
@@ -157,11 +164,25 @@ static inline bool world_hits(struct world *w, struct nat_key key)
 	return nat_find_out(w->nat, &p, 1, w->now_s) == 1;
 }
 
+enum in {
+	IN_UNMAPPED,
+	IN_PASSES,
+	IN_FILTERED
+};
+
+static inline enum in world_in_from(
+	struct world *w, uint8_t protocol, struct recipe at, struct recipe from)
+{
+	struct nat_in p = {.at = at, .from = from, .protocol = protocol};
+	uint32_t filtered, found = nat_find_in(w->nat, &p, 1, &filtered);
+
+	cr_assert_eq(found & filtered, 0);
+	return filtered ? IN_FILTERED : found ? IN_PASSES : IN_UNMAPPED;
+}
+
 static inline bool world_in(struct world *w, uint8_t protocol, struct recipe at)
 {
-	struct nat_in p = {.at = at, .protocol = protocol};
-
-	return nat_find_in(w->nat, &p, 1) == 1;
+	return world_in_from(w, protocol, at, (struct recipe){0xc6336401, 4711}) == IN_PASSES;
 }
 
 static inline struct recipe world_out_answered(struct world *w, struct nat_key key)
@@ -185,10 +206,12 @@ static inline struct nat_wish wish_of(struct nat_key key, uint8_t nonce, uint32_
 {
 	return (struct nat_wish){.key = key,
 		.nonce = {nonce},
+		.has_nonce = true,
 		.lifetime_s = lifetime_s,
 		.client = key.host,
 		.client_port = 12345,
-		.version = 2};
+		.client_realm = key.realm,
+		.dialect = 2};
 }
 
 static inline enum nat_grant world_ask(
@@ -209,6 +232,52 @@ static inline struct recipe world_map(
 	cr_assert_eq(view.kind, NAT_EXPLICIT);
 	cr_assert_eq(view.lease_left_s, lifetime_s);
 	return view.external;
+}
+
+static inline enum nat_grant world_ask_peer(
+	struct world *w, const struct nat_wish *wish, struct nat_view *view)
+{
+	*view = (struct nat_view){0};
+	return nat_lease_peer(w->nat, &w->policy, 0, wish, w->now_s, view);
+}
+
+// A PEER request that must be granted.
+static inline struct nat_view world_peer(struct world *w, struct nat_key key, uint8_t nonce,
+	uint32_t lifetime_s, struct recipe remote)
+{
+	struct nat_wish wish = wish_of(key, nonce, lifetime_s);
+	struct nat_view view;
+
+	wish.remote = remote;
+	cr_assert_eq(world_ask_peer(w, &wish, &view), NAT_GRANTED);
+	cr_assert_eq(view.kind, NAT_PEER);
+	return view;
+}
+
+// A set that must be granted, with so many ports.
+static inline struct nat_view world_set(
+	struct world *w, struct nat_key key, uint8_t nonce, uint32_t lifetime_s, uint16_t n_ports)
+{
+	struct nat_wish wish = wish_of(key, nonce, lifetime_s);
+	struct nat_view view;
+
+	wish.n_ports = n_ports;
+	cr_assert_eq(world_ask(w, &wish, &view), NAT_GRANTED);
+	return view;
+}
+
+static inline void world_end(struct world *w, struct nat_key key, bool now)
+{
+	nat_lease_end(w->nat, &key, now, w->now_s);
+}
+
+static inline struct nat_view world_look_peer(
+	const struct world *w, struct nat_key key, struct recipe remote)
+{
+	struct nat_view view;
+
+	nat_peer_look(w->nat, &key, remote, w->now_s, &view);
+	return view;
 }
 
 static inline struct nat_view world_look(const struct world *w, struct nat_key key)
