@@ -26,6 +26,8 @@ enum {
 	CONF_MAX_TEXT = 1 << 20, // octets of YAML
 };
 
+#define CONF_ANYCAST ((ip4)0xc0000009) // 192.0.0.9: a PCP server, the nearest (RFC 7723)
+
 struct conf_port { // a DPDK port
 	char name[CONF_NAME];
 	char device[256]; // "net_tap0,iface=x", "0000:3b:00.1"
@@ -85,6 +87,7 @@ struct conf_group {
 	uint16_t n_listen;
 	ip4 listen[CONF_MAX_LISTEN];    // loopback addresses of the data plane
 	bool listen_gateway;            // also on the inside interfaces' own addresses
+	bool listen_anycast;            // also on CONF_ANYCAST
 	uint16_t pcp_port;              // 5351
 	uint16_t port_first, port_last; // dynamic ports of its external addresses
 	uint32_t n_external;            // addresses in its pool
@@ -94,6 +97,8 @@ enum conf_idle {
 	CONF_IDLE_POLL,
 	CONF_IDLE_SLEEP
 };
+
+struct arena_block; // conf's own
 
 struct conf {
 	uint64_t generation; // 1, 2, ... given by the publisher
@@ -106,6 +111,8 @@ struct conf {
 
 	struct nat_limits limits; // of the whole process; conf_shard_limits() gives one shard's
 	uint32_t max_neighbours;
+	uint32_t pcp_clients;         // PCP clients remembered, of the whole process
+	uint32_t announce_rate;       // unicast announcements and updates, per second and worker
 	uint32_t icmp_error_rate;     // per second and worker
 	uint32_t new_subscriber_rate; // per second and inside interface
 	uint32_t new_subscriber_burst;
@@ -134,7 +141,8 @@ struct conf {
 
 	struct conf_local *local; // hash of all our addresses; conf_find_local()
 	uint32_t local_mask;
-	char *text; // the YAML it was made from
+	struct arena_block *borrowed; // what the policies' pointers point to
+	char *text;                   // the YAML it was made from
 };
 
 // ---- making ----------------------------------------------------------------------------------
@@ -175,6 +183,7 @@ enum conf_local_kind {
 	CONF_NOT_LOCAL,
 	CONF_LOCAL_INTERFACE,
 	CONF_LOCAL_LISTEN,
+	CONF_LOCAL_ANYCAST, // index: unused; the group is the source's
 	CONF_LOCAL_POOL
 };
 
@@ -187,7 +196,8 @@ struct conf_local {
 };
 
 // Which of our addresses this is for a packet of `realm`: an address of an interface of the same
-// realm, or of an outside one; a listen address (not for realm 0); a pool address. NULL: none.
+// realm, or of an outside one; a listen address, or the anycast one when any group listens there
+// (neither for realm 0); a pool address. NULL: none.
 const struct conf_local *conf_find_local(const struct conf *c, uint8_t realm, ip4 ip);
 
 static inline uint32_t conf_group_of(const struct conf *c, uint8_t realm, ip4 host)
@@ -210,8 +220,9 @@ int conf_find_interface(const struct conf *c, uint16_t port, uint16_t vlan);
 // The dynamic ports of external address i that worker w owns, one range; false: none. (A static
 // mapping may still name this address on this worker: see conf_static.owner and .addressee.)
 bool conf_external_share(const struct conf *c, uint32_t i, uint16_t w, struct nat_address *share);
-// One shard's limits: mappings, leases and subscribers divided with a reserve of one eighth for an
+// One shard's limits: all but the external addresses divided, with a reserve of one eighth for an
 // uneven hash.
 struct nat_limits conf_shard_limits(const struct conf *c);
+uint32_t conf_shard_clients(const struct conf *c); // the same of pcp_clients
 
 #endif

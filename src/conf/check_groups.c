@@ -178,11 +178,22 @@ static const struct node *find_earlier_listen(const struct draft *d, uint32_t n_
 	return NULL;
 }
 
+static void check_anycast(struct draft *d, const struct said_group *g)
+{
+	const struct node *other = find_interface_address(d, CONF_ANYCAST);
+	char place[PLACE_TEXT], text[IP4_TEXT];
+
+	if (g->g.listen_anycast && other)
+		complain(&d->critic, g->pcp.anycast_at, "an address no port has: %s is %s",
+			ip4_format(CONF_ANYCAST, text), node_place(other, place));
+}
+
 static void check_listen(struct draft *d, uint32_t group)
 {
 	const struct said_group *g = &d->groups[group];
 	char place[PLACE_TEXT];
 
+	check_anycast(d, g);
 	for (uint32_t j = 0; j < g->g.n_listen; j++) {
 		const struct node *other = find_earlier_listen(d, group, g->g.listen[j]);
 		if (other)

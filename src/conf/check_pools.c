@@ -82,6 +82,16 @@ static void check_used_by_interface(struct draft *d, const struct said_interface
 	}
 }
 
+static void check_used_by_anycast(struct draft *d)
+{
+	for (uint32_t i = 0; i < d->n_groups; i++) {
+		if (d->groups[i].pcp.anycast_at) {
+			check_used(d, CONF_ANYCAST, d->groups[i].pcp.anycast_at, "anycast address");
+			return;
+		}
+	}
+}
+
 static void check_uses(struct draft *d)
 {
 	for (uint32_t i = 0; i < d->n_interfaces; i++)
@@ -91,6 +101,7 @@ static void check_uses(struct draft *d)
 		for (uint32_t j = 0; j < g->g.n_listen; j++)
 			check_used(d, g->g.listen[j], g->listen_at[j], "listen address");
 	}
+	check_used_by_anycast(d);
 }
 
 // ---- enough ----------------------------------------------------------------------------------

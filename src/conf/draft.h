@@ -56,6 +56,35 @@ struct said_static {
 	const struct node *at, *protocol_at, *internal_at, *external_at, *inside_at;
 };
 
+struct said_id { // a THIRD_PARTY_ID
+	struct server_id id;
+	int iface; // index; -1: none
+	const struct node *at, *id_at, *inside_at;
+};
+
+struct said_prefix64 {
+	struct pcp_prefix64 p;
+	uint8_t n_suffix, suffix[7];
+	const struct node *at, *prefix_at, *suffix_at,
+		*ip4_at[ARRAY_SIZE((struct pcp_prefix64){0}.ip4)];
+};
+
+enum said_threat {
+	THREAT_UNSAID,
+	THREAT_SIMPLE,
+	THREAT_ADVANCED
+};
+
+struct said_pcp { // what of `pcp` is settled when all of it is known
+	const struct node *options_at, *early_at, *anycast_at, *sources_at;
+	enum said_threat threat;
+	bool legacy;
+	uint32_t n_sources, n_readers, n_ids, n_prefix64;
+	struct said_prefix *sources, *readers;
+	struct said_id *ids;
+	struct said_prefix64 *prefix64;
+};
+
 struct said_group {
 	const struct node *at;
 	const struct node *inside_at, *subscribers_at, *pool_at, *size_at, *range_at;
@@ -71,6 +100,7 @@ struct said_group {
 	struct said_prefix *subscribers;
 	struct said_range *pool;
 	struct said_static *statics;
+	struct said_pcp pcp;
 };
 
 struct draft {
@@ -107,6 +137,11 @@ void fields_read(struct draft *d, const struct node *map, const struct field *fi
 const char *field_text(struct draft *d, const struct node *at, const char *wanted);
 // Index of the scalar among `words`; n after a complaint.
 size_t field_word(struct draft *d, const struct node *at, const char *const *words, size_t n);
+// The words that a list names, each once: bit i is words[i].
+uint32_t field_words(struct draft *d, const struct node *at, const char *const *words, size_t n,
+	const char *wanted);
+// The prefixes of a list, and how many of them are good.
+uint32_t field_prefixes(struct draft *d, const struct node *at, struct said_prefix **out);
 // Whether this is a list (or nothing) of at most `most` items; complains.
 bool field_list(struct draft *d, const struct node *at, uint32_t most, const char *wanted);
 
@@ -123,10 +158,27 @@ void read_all(struct draft *d);                                              // 
 void read_ports(struct draft *d, const struct node *at);                     // read_ports.c
 void read_groups(struct draft *d, const struct node *at);                    // read_groups.c
 void read_pcp(struct draft *d, const struct node *at, struct said_group *g); // read_pcp.c
+void set_pcp_defaults(struct said_group *g);                                 // read_pcp.c
+
+// Readers of `pcp`; out is the struct said_group.
+void read_third_party( // read_third.c
+	struct draft *d, const struct node *at, const struct field *f, void *out);
+void read_nonce_readers( // read_third.c
+	struct draft *d, const struct node *at, const struct field *f, void *out);
+void read_prefix64s( // read_prefix64.c
+	struct draft *d, const struct node *at, const struct field *f, void *out);
+// Words of `versions`, `opcodes` and `options`: read_spoken.c
+void read_versions(struct draft *d, const struct node *at, const struct field *f, void *out);
+void read_opcodes(struct draft *d, const struct node *at, const struct field *f, void *out);
+void read_options(struct draft *d, const struct node *at, const struct field *f, void *out);
+void set_spoken_defaults(struct server_policy *p);
+void settle_spoken(struct said_group *g); // defaults that follow from other leaves
+const struct node *find_option(const struct said_group *g, enum pcp_option_index option);
 
 void check_interfaces(struct draft *d); // check_interfaces.c
 void check_routes(struct draft *d);     // check_routes.c
 void check_groups(struct draft *d);     // check_groups.c
+void check_pcp(struct draft *d);        // check_pcp.c
 void check_pools(struct draft *d);      // check_pools.c
 void check_statics(struct draft *d);    // check_statics.c
 
@@ -135,6 +187,7 @@ bool address_is_on_link(struct conf_address a, ip4 ip); // a host of its subnet,
 
 // The snapshot; 0 or -ENOMEM. The draft is free of mistakes.
 MUST_CHECK int build_interfaces(struct draft *d); // build_interfaces.c
+MUST_CHECK int build_pcp(struct draft *d);        // build_pcp.c
 MUST_CHECK int build_groups(struct draft *d);     // build_groups.c
 MUST_CHECK int build_statics(struct draft *d);    // build_groups.c
 MUST_CHECK int build_locals(struct conf *c);      // locals.c

@@ -5,7 +5,9 @@
 #include "leaf.h"
 
 enum {
-	FIELDS_MOST = 32
+	FIELDS_MOST = 32,
+	WORDS_MOST = 32,     // of one list
+	PREFIXES_MOST = 1024 // likewise
 };
 
 void *draft_alloc(struct draft *d, size_t n, size_t size)
@@ -84,7 +86,7 @@ const char *field_text(struct draft *d, const struct node *at, const char *wante
 
 size_t field_word(struct draft *d, const struct node *at, const char *const *words, size_t n)
 {
-	char all[120];
+	char all[150];
 
 	if (at->kind == NODE_SCALAR) {
 		for (size_t i = 0; i < n; i++) {
@@ -94,6 +96,53 @@ size_t field_word(struct draft *d, const struct node *at, const char *const *wor
 	}
 	join_names(all, sizeof all, words, n);
 	complain(&d->critic, at, "one of %s", all);
+	return n;
+}
+
+uint32_t field_words(struct draft *d, const struct node *at, const char *const *words, size_t n,
+	const char *wanted)
+{
+	uint32_t set = 0;
+
+	if (!field_list(d, at, WORDS_MOST, wanted))
+		return 0;
+	for (const struct node *item = at->first; item; item = item->next) {
+		size_t i = field_word(d, item, words, n);
+		if (i < n && (set & UINT32_C(1) << i))
+			complain(&d->critic, item, "each word once");
+		else if (i < n)
+			set |= UINT32_C(1) << i;
+	}
+	return set;
+}
+
+static bool read_prefix(struct draft *d, const struct node *at, struct said_prefix *s)
+{
+	struct prefix4 loose;
+	char text[PREFIX4_TEXT];
+	ip4 host;
+
+	s->at = at;
+	if (at->kind == NODE_SCALAR && prefix4_parse(at->text, &s->prefix, NULL))
+		return true;
+	if (at->kind == NODE_SCALAR && prefix4_parse(at->text, &loose, &host))
+		complain(&d->critic, at, "no bits behind the prefix: %s",
+			prefix4_format(loose, text));
+	else
+		complain(&d->critic, at, "a prefix such as 100.64.0.0/10");
+	return false;
+}
+
+uint32_t field_prefixes(struct draft *d, const struct node *at, struct said_prefix **out)
+{
+	struct said_prefix *list;
+	uint32_t n = 0;
+
+	if (!field_list(d, at, PREFIXES_MOST, "a list of prefixes such as [100.64.0.0/10]"))
+		return 0;
+	*out = list = draft_alloc(d, at->n, sizeof *list);
+	for (const struct node *item = at->first; item && list; item = item->next)
+		n += read_prefix(d, item, &list[n]);
 	return n;
 }
 

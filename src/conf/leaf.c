@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "leaf.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 
 struct unit {
@@ -127,6 +128,48 @@ bool leaf_addresses(const char *text, ip4 *first, ip4 *last)
 	return at && ip4_parse(at, last) && *first <= *last;
 }
 
+// The base room reads IPv4 only; nobody but this leaf needs the other, so POSIX does it.
+bool leaf_prefix6(const char *text, ip6 *base, uint8_t *bits)
+{
+	char copy[IP6_TEXT];
+	const char *at = strrchr(text, '/');
+	uint64_t n;
+
+	if (!at || (size_t)(at - text) >= sizeof copy)
+		return false;
+	memcpy(copy, text, (size_t)(at - text));
+	copy[at - text] = 0;
+	at = read_digits(at + 1, &n);
+	if (!at || *at || n > 128 || inet_pton(AF_INET6, copy, base->b) != 1)
+		return false;
+	*bits = (uint8_t)n;
+	return true;
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+size_t leaf_octets(const char *text, uint8_t *out, size_t most)
+{
+	size_t n = strlen(text);
+
+	if (n % 2 != 0 || n / 2 > most)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		int value = hex_value(text[i]);
+		if (value < 0)
+			return 0;
+		out[i / 2] = (uint8_t)(i % 2 == 0 ? value << 4 : out[i / 2] | value);
+	}
+	return n / 2;
+}
+
 static bool is_letter_or_digit(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -153,8 +196,7 @@ bool leaf_is_device(const char *text)
 static bool is_hex(const char *text, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		char c = text[i];
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')))
+		if (hex_value(text[i]) < 0)
 			return false;
 	}
 	return true;

@@ -14,6 +14,7 @@ static void check_all(struct draft *d)
 	check_interfaces(d);
 	check_routes(d);
 	check_groups(d);
+	check_pcp(d);
 	check_pools(d);
 	check_statics(d);
 }
@@ -26,6 +27,8 @@ static int build_all(struct draft *d, const char *text, size_t len)
 	if (!d->c->text)
 		return -ENOMEM;
 	error = build_interfaces(d);
+	if (!error)
+		error = build_pcp(d);
 	if (!error)
 		error = build_groups(d);
 	if (!error)
@@ -146,6 +149,7 @@ void conf_destroy(struct conf *c)
 		prefix_table_destroy(&c->routes[i]);
 		prefix_table_destroy(&c->subscribers[i]);
 	}
+	arena_free(&(struct arena){c->borrowed});
 	free(c->next_hops);
 	free(c->external);
 	free(c->statics);

@@ -39,9 +39,18 @@ static void add_listen(struct conf *c, const struct conf_group *g)
 			       .ip = g->listen[j], .kind = CONF_LOCAL_LISTEN, .index = g->id});
 }
 
+static bool any_listens_anycast(const struct conf *c)
+{
+	for (uint32_t i = 0; i < c->n_groups; i++) {
+		if (c->groups[i].listen_anycast)
+			return true;
+	}
+	return false;
+}
+
 static uint32_t count(const struct conf *c)
 {
-	uint32_t n = c->n_external;
+	uint32_t n = c->n_external + 1; // and the anycast one
 
 	for (uint32_t i = 0; i < c->n_interfaces; i++)
 		n += c->interfaces[i].n_addresses;
@@ -64,6 +73,8 @@ int build_locals(struct conf *c)
 		add_interface(c, i);
 	for (uint32_t i = 0; i < c->n_groups; i++)
 		add_listen(c, &c->groups[i]);
+	if (any_listens_anycast(c))
+		add(c, (struct conf_local){.ip = CONF_ANYCAST, .kind = CONF_LOCAL_ANYCAST});
 	for (uint32_t i = 0; i < c->n_external; i++)
 		add(c, (struct conf_local){
 			       .ip = c->external[i].ip, .kind = CONF_LOCAL_POOL, .index = i});
@@ -76,6 +87,7 @@ static bool seen_from(const struct conf_local *l, uint8_t realm)
 	case CONF_LOCAL_INTERFACE:
 		return l->realm == 0 || l->realm == realm;
 	case CONF_LOCAL_LISTEN:
+	case CONF_LOCAL_ANYCAST:
 		return realm != 0;
 	default:
 		return true;

@@ -83,6 +83,13 @@ struct nat_limits conf_shard_limits(const struct conf *c)
 
 	l.mappings = portion(l.mappings, c->n_workers);
 	l.leases = portion(l.leases, c->n_workers);
+	l.filters = portion(l.filters, c->n_workers);
+	l.descriptions = portion(l.descriptions, c->n_workers);
 	l.subscribers = portion(l.subscribers, c->n_workers);
 	return l;
+}
+
+uint32_t conf_shard_clients(const struct conf *c)
+{
+	return portion(c->pcp_clients, c->n_workers);
 }

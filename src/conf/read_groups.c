@@ -6,32 +6,12 @@
 #include "leaf.h"
 
 enum {
-	PREFIXES_MOST = 1024, // of one group
 	RANGES_MOST = 4096,
 	PORT_SET_LEAST = 4,
 	PORT_SET_MOST = 4096,
 	BLOCK_LIMIT_MOST = 65536 / PORT_SET_LEAST,
 	PORT_LIMIT_MOST = 1000000
 };
-
-static void read_subscriber(struct draft *d, const struct node *at, struct said_group *g)
-{
-	struct said_prefix *s = &g->subscribers[g->n_subscribers];
-	struct prefix4 loose;
-	char text[PREFIX4_TEXT];
-	ip4 host;
-
-	if (at->kind == NODE_SCALAR && prefix4_parse(at->text, &s->prefix, NULL)) {
-		s->at = at;
-		g->n_subscribers++;
-		return;
-	}
-	if (at->kind == NODE_SCALAR && prefix4_parse(at->text, &loose, &host))
-		complain(&d->critic, at, "no bits behind the prefix: %s",
-			prefix4_format(loose, text));
-	else
-		complain(&d->critic, at, "a prefix such as 100.64.0.0/10");
-}
 
 static void read_subscribers(
 	struct draft *d, const struct node *at, const struct field *f, void *out)
@@ -40,12 +20,8 @@ static void read_subscribers(
 
 	(void)f;
 	g->subscribers_at = at;
-	if (!field_list(d, at, PREFIXES_MOST, "a list of prefixes such as [100.64.0.0/10]"))
-		return;
-	g->subscribers = draft_alloc(d, at->n, sizeof *g->subscribers);
-	for (const struct node *item = at->first; item && g->subscribers; item = item->next)
-		read_subscriber(d, item, g);
-	if (at->n == 0)
+	g->n_subscribers = field_prefixes(d, at, &g->subscribers);
+	if (node_is_empty_list(at))
 		complain(&d->critic, at, "a list of prefixes such as [100.64.0.0/10]");
 }
 
@@ -235,14 +211,7 @@ static void set_defaults(struct said_group *g)
 	g->size = 512;
 	g->g.port_first = 1024;
 	g->g.port_last = UINT16_MAX;
-	g->g.nat.lease_limit = 256;
-	g->pcp_port = PCP_SERVER_PORT;
-	g->g.listen_gateway = true;
-	g->g.pcp = (struct server_policy){.enabled = true,
-		.prefer_failure = true,
-		.early_delete = true,
-		.lifetime_min_s = 120,
-		.lifetime_max_s = 86400};
+	set_pcp_defaults(g);
 }
 
 // Enough blocks for every explicit mapping the subscriber may make, and two to browse with.

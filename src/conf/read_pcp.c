@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// A group's `pcp`: where it listens and what it grants.
+// A group's `pcp`: where it listens, what it grants and to whom.
 #include "draft.h"
 #include "leaf.h"
 
 enum {
 	LIFETIME_MOST = 365 * 86400, // a mapping for longer is a static one
-	LEASES_MOST = 65535
+	LEASES_MOST = 65535,
+	FILTERS_MOST = 45, // a version 2 request carries 43
+	RATE_MOST = 1000000
 };
+
+static_assert(FILTERS_MOST <= (int)SERVER_MAX_FILTERS, "the server must be able to count them");
 
 static bool listen_is_new(struct draft *d, const struct node *at, struct said_group *g, ip4 ip)
 {
@@ -27,8 +31,17 @@ static void read_listen_item(struct draft *d, const struct node *at, struct said
 		g->g.listen_gateway = true;
 		return;
 	}
+	if (at->kind == NODE_SCALAR && !strcmp(at->text, "anycast")) {
+		g->g.listen_anycast = true;
+		g->pcp.anycast_at = at;
+		return;
+	}
 	if (at->kind != NODE_SCALAR || !ip4_parse(at->text, &ip) || !leaf_is_host(ip)) {
-		complain(&d->critic, at, "an address such as 192.0.2.1, or gateway");
+		complain(&d->critic, at, "an address such as 192.0.2.1, gateway or anycast");
+		return;
+	}
+	if (ip == CONF_ANYCAST) {
+		complain(&d->critic, at, "anycast: no group has this address for itself");
 		return;
 	}
 	if (!listen_is_new(d, at, g, ip))
@@ -47,7 +60,7 @@ static void read_listen(struct draft *d, const struct node *at, const struct fie
 
 	(void)f;
 	g->listen_list_at = at;
-	if (!field_list(d, at, CONF_MAX_LISTEN + 1, "a list such as [192.0.2.1, gateway]"))
+	if (!field_list(d, at, CONF_MAX_LISTEN + 2, "a list such as [192.0.2.1, gateway]"))
 		return;
 	g->g.listen_gateway = false;
 	for (const struct node *item = at->first; item; item = item->next)
@@ -79,28 +92,38 @@ static void read_lifetime(struct draft *d, const struct node *at, const struct f
 			seconds_format(p->lifetime_max_s, max));
 }
 
-static void read_option(struct draft *d, const struct node *at, struct said_group *g)
+static void read_early_delete(
+	struct draft *d, const struct node *at, const struct field *f, void *out)
 {
-	static const char *const known[] = {
-		"prefer-failure", "filter", "third-party", "description", "port-set"};
-	size_t i = field_word(d, at, known, ARRAY_SIZE(known));
+	struct said_group *g = out;
+	uint32_t before = d->critic.n;
 
-	if (i == 0)
-		g->g.pcp.prefer_failure = true;
-	else if (i < ARRAY_SIZE(known))
-		complain(&d->critic, at, "prefer-failure: this option is known but not built yet");
+	read_bool(d, at, f, &g->g.pcp.early_delete);
+	if (d->critic.n == before)
+		g->pcp.early_at = at;
 }
 
-static void read_options(struct draft *d, const struct node *at, const struct field *f, void *out)
+static void read_nonce_check(
+	struct draft *d, const struct node *at, const struct field *f, void *out)
 {
+	static const char *const words[] = {"strict", "same-source"};
 	struct said_group *g = out;
 
 	(void)f;
-	if (!field_list(d, at, 32, "a list such as [prefer-failure], or []"))
-		return;
-	g->g.pcp.prefer_failure = false;
-	for (const struct node *item = at->first; item; item = item->next)
-		read_option(d, item, g);
+	g->g.pcp.any_nonce = field_word(d, at, words, ARRAY_SIZE(words)) == 1;
+}
+
+static void read_threat_model(
+	struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	static const char *const words[] = {"simple", "advanced"};
+	static const enum said_threat models[] = {THREAT_SIMPLE, THREAT_ADVANCED};
+	struct said_group *g = out;
+	size_t i = field_word(d, at, words, ARRAY_SIZE(words));
+
+	(void)f;
+	if (i < ARRAY_SIZE(words))
+		g->pcp.threat = models[i];
 }
 
 static void read_switch(struct draft *d, const struct node *at, struct said_group *g)
@@ -111,20 +134,67 @@ static void read_switch(struct draft *d, const struct node *at, struct said_grou
 		complain(&d->critic, at, "a mapping, true or false");
 }
 
-void read_pcp(struct draft *d, const struct node *at, struct said_group *g)
+void set_pcp_defaults(struct said_group *g)
 {
+	g->g.nat.lease_limit = 256;
+	g->g.nat.filter_limit = 16;
+	g->pcp_port = PCP_SERVER_PORT;
+	g->g.listen_gateway = true;
+	g->g.pcp = (struct server_policy){.enabled = true,
+		.early_delete = true,
+		.lifetime_min_s = 120,
+		.lifetime_max_s = 86400,
+		.description_max = NAT_DESCRIPTION,
+		.port_set_max = NAT_SET_MAX,
+		.request_rate = 1000,
+		.request_burst = 2000,
+		.probe_rate = 10,
+		.probe_burst = 64};
+	set_spoken_defaults(&g->g.pcp);
+}
+
+static void read_leaves(struct draft *d, const struct node *at, struct said_group *g)
+{
+#define POLICY(member) offsetof(struct said_group, g.pcp.member)
+#define NAT(member) offsetof(struct said_group, g.nat.member)
 	static const struct field fields[] = {
 		{"listen", read_listen, 0, 0, 0},
 		{"port", read_u32_count, offsetof(struct said_group, pcp_port), 1, UINT16_MAX},
-		{"lifetime", read_lifetime, 0, 0, 0},
+		{"versions", read_versions, 0, 0, 0},
+		{"opcodes", read_opcodes, 0, 0, 0},
 		{"options", read_options, 0, 0, 0},
-		{"early-delete", read_bool, offsetof(struct said_group, g.pcp.early_delete), 0, 0},
-		{"mappings-per-subscriber", read_u32_count,
-			offsetof(struct said_group, g.nat.lease_limit), 1, LEASES_MOST},
+		{"legacy", read_bool, offsetof(struct said_group, pcp.legacy), 0, 0},
+		{"lifetime", read_lifetime, 0, 0, 0},
+		{"threat-model", read_threat_model, 0, 0, 0},
+		{"early-delete", read_early_delete, 0, 0, 0},
+		{"nonce-check", read_nonce_check, 0, 0, 0},
+		{"nonce-readers", read_nonce_readers, 0, 0, 0},
+		{"nat-pmp-companion-port", read_bool, POLICY(companion), 0, 0},
+		{"mappings-per-subscriber", read_u32_count, NAT(lease_limit), 1, LEASES_MOST},
+		{"filters-per-mapping", read_u16_count, NAT(filter_limit), 1, FILTERS_MOST},
+		{"description-length", read_u16_count, POLICY(description_max), 0, NAT_DESCRIPTION},
+		{"port-set-max", read_u16_count, POLICY(port_set_max), 1, NAT_SET_MAX},
+		{"request-rate", read_u32_count, POLICY(request_rate), 0, RATE_MOST},
+		{"request-burst", read_u32_count, POLICY(request_burst), 1, RATE_MOST},
+		{"probe-rate", read_u32_count, POLICY(probe_rate), 0, RATE_MOST},
+		{"probe-burst", read_u32_count, POLICY(probe_burst), 1, RATE_MOST},
+		{"third-party", read_third_party, 0, 0, 0},
+		{"prefix64", read_prefix64s, 0, 0, 0},
 	};
+#undef POLICY
+#undef NAT
 
-	if (at->kind == NODE_SCALAR)
+	fields_read(d, at, fields, ARRAY_SIZE(fields), g);
+}
+
+void read_pcp(struct draft *d, const struct node *at, struct said_group *g)
+{
+	if (at->kind == NODE_SCALAR) {
 		read_switch(d, at, g);
-	else
-		fields_read(d, at, fields, ARRAY_SIZE(fields), g);
+		return;
+	}
+	read_leaves(d, at, g);
+	settle_spoken(g);
+	if (g->pcp.threat == THREAT_SIMPLE && !g->pcp.early_at)
+		g->g.pcp.early_delete = false;
 }

@@ -98,11 +98,17 @@ static void read_limits(struct draft *d, const struct node *at, const struct fie
 		{"mappings", read_u32_count, offsetof(struct conf, limits.mappings), 1000,
 			MAPPINGS_MOST},
 		{"leases", read_u32_count, offsetof(struct conf, limits.leases), 100, LEASES_MOST},
+		{"filters", read_u32_count, offsetof(struct conf, limits.filters), 1, LEASES_MOST},
+		{"descriptions", read_u32_count, offsetof(struct conf, limits.descriptions), 1,
+			LEASES_MOST},
 		{"subscribers", read_u32_count, offsetof(struct conf, limits.subscribers), 100,
+			LEASES_MOST},
+		{"pcp-clients", read_u32_count, offsetof(struct conf, pcp_clients), 100,
 			LEASES_MOST},
 		{"external-addresses", read_address_limit, offsetof(struct conf, limits.addresses),
 			1, NAT_MAX_ADDRESSES},
 		{"neighbours", read_u32_count, offsetof(struct conf, max_neighbours), 16, 1000000},
+		{"announce-rate", read_u32_count, offsetof(struct conf, announce_rate), 1, 1000000},
 		{"icmp-error-rate", read_u32_count, offsetof(struct conf, icmp_error_rate), 0,
 			1000000},
 		{"new-subscriber-rate", read_u32_count, offsetof(struct conf, new_subscriber_rate),
@@ -190,6 +196,7 @@ static void set_defaults(struct conf *c)
 	c->limits =
 		(struct nat_limits){.mappings = 1000000, .leases = 256000, .subscribers = 64000};
 	c->max_neighbours = 64000;
+	c->announce_rate = 1000;
 	c->icmp_error_rate = 1000;
 	c->timers = (struct nat_timers){.udp = 300,
 		.udp_initial = 300,
@@ -201,6 +208,18 @@ static void set_defaults(struct conf *c)
 		.hold_down = 120,
 		.pcp_hold_down = 120};
 	memset(c->lcores, 0xff, sizeof c->lcores);
+}
+
+static void set_derived_limits(struct conf *c)
+{
+	struct nat_limits *l = &c->limits;
+
+	if (l->filters == 0)
+		l->filters = max_u32(l->leases / 4, 1024);
+	if (l->descriptions == 0)
+		l->descriptions = l->leases / 8;
+	if (c->pcp_clients == 0)
+		c->pcp_clients = l->subscribers;
 }
 
 // Defaults that follow from other leaves; those of new subscribers follow from the pools too and
@@ -216,6 +235,7 @@ static void set_derived(struct draft *d)
 	for (uint32_t i = 0; i < CONF_RETA; i++)
 		c->reta[i] = (uint8_t)(i % c->n_workers);
 	toeplitz_init(&c->toeplitz, toeplitz_default_key);
+	set_derived_limits(c);
 }
 
 void read_all(struct draft *d)

@@ -48,13 +48,27 @@ static void compare_workers(struct comparison *k)
 	compare_texts(k, "control.socket", old->control_socket, new->control_socket);
 }
 
+// A limit that is not said and follows from another, which has changed, is no leaf to name.
+static void compare_derived(
+	struct comparison *k, const char *path, uint32_t old, uint32_t new, bool follows)
+{
+	if (!follows || (k->root && tree_find(k->root, path)))
+		compare_numbers(k, path, old, new);
+}
+
 static void compare_limits(struct comparison *k)
 {
 	const struct nat_limits *old = &k->old->limits, *new = &k->new->limits;
+	bool leases = old->leases != new->leases,
+	     subscribers = old->subscribers != new->subscribers;
 
 	compare_numbers(k, "limits.mappings", old->mappings, new->mappings);
 	compare_numbers(k, "limits.leases", old->leases, new->leases);
+	compare_derived(k, "limits.filters", old->filters, new->filters, leases);
+	compare_derived(k, "limits.descriptions", old->descriptions, new->descriptions, leases);
 	compare_numbers(k, "limits.subscribers", old->subscribers, new->subscribers);
+	compare_derived(
+		k, "limits.pcp-clients", k->old->pcp_clients, k->new->pcp_clients, subscribers);
 	compare_numbers(k, "limits.external-addresses", old->addresses, new->addresses);
 	compare_numbers(k, "limits.neighbours", k->old->max_neighbours, k->new->max_neighbours);
 }

@@ -92,6 +92,12 @@ static inline bool node_is_map(const struct node *at)
 	return at->kind == NODE_MAP || at->kind == NODE_NULL;
 }
 
+// A list of nothing, or nothing where a list should be.
+static inline bool node_is_empty_list(const struct node *at)
+{
+	return (at->kind == NODE_LIST || at->kind == NODE_NULL) && at->n == 0;
+}
+
 static inline uint32_t node_line(const struct node *at)
 {
 	return at->kind != NODE_SCALAR && at->name ? at->name_line : at->line;

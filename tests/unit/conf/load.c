@@ -87,7 +87,7 @@ Test(conf, a_group_has_defaults_for_all_but_its_addresses)
 	cr_assert_not(g->nat.pairing_soft);
 	cr_assert_eq(g->port_first, 1024);
 	cr_assert_eq(g->port_last, 65535);
-	cr_assert(g->pcp.enabled && g->pcp.prefer_failure && g->pcp.early_delete);
+	cr_assert(g->pcp.enabled);
 	cr_assert_eq(g->pcp.lifetime_min_s, 120);
 	cr_assert_eq(g->pcp.lifetime_max_s, 86400);
 	cr_assert_eq(g->pcp_port, 5351);
@@ -117,7 +117,12 @@ Test(conf, the_full_sample_says_what_it_says)
 	cr_assert_eq(c->n_external, g->n_external);
 	cr_assert_eq(g->n_listen, 1);
 	cr_assert_eq(g->listen[0], make_ip("192.0.2.1"));
-	cr_assert(g->listen_gateway);
+	cr_assert(g->listen_gateway && g->listen_anycast);
+	cr_assert_eq(g->pcp.third_party.sources.n, 2);
+	cr_assert_eq(g->pcp.third_party.n_ids, 2);
+	cr_assert_eq(g->pcp.third_party.ids[1].realm, 2);
+	cr_assert_eq(g->pcp.nonce_readers.n, 1);
+	cr_assert_eq(g->pcp.n_prefix64, 2);
 	cr_assert_eq(c->n_statics, 2);
 	cr_assert_eq(c->statics[0].key.realm, 1);
 	cr_assert_eq(c->statics[0].external.port, 22);
@@ -232,7 +237,7 @@ Test(conf, pcp_can_be_switched_off)
 		"          lifetime: {min: 10, max: 20m}}\n"
 		"    address-pooling: soft\n",
 		NULL);
-	cr_assert_not(c->groups[0].pcp.prefer_failure);
+	cr_assert_eq(c->groups[0].pcp.options, 0);
 	cr_assert_not(c->groups[0].pcp.early_delete);
 	cr_assert_not(c->groups[0].listen_gateway);
 	cr_assert_eq(c->groups[0].n_listen, 1);

@@ -19,7 +19,7 @@ static const char *const wide =
 	"  a: {inside: [in1], subscribers: [10.0.0.0/8, 10.1.0.0/16],\n"
 	"      external-address-pool: [203.0.113.0/28], pcp: {listen: [192.0.2.1, gateway]}}\n"
 	"  b: {inside: [in2], subscribers: [10.0.0.0/9],\n"
-	"      external-address-pool: [203.0.113.16], pcp: {listen: [192.0.2.2]}}\n";
+	"      external-address-pool: [203.0.113.16], pcp: {listen: [192.0.2.2, anycast]}}\n";
 
 static const struct conf_local *find_local_naively(const struct conf *c, uint8_t realm, ip4 ip)
 {
@@ -27,7 +27,9 @@ static const struct conf_local *find_local_naively(const struct conf *c, uint8_t
 		const struct conf_local *l = &c->local[i];
 		if (l->ip != ip || l->kind == CONF_NOT_LOCAL)
 			continue;
-		if (l->kind == CONF_LOCAL_POOL || (l->kind == CONF_LOCAL_LISTEN && realm != 0))
+		if (l->kind == CONF_LOCAL_POOL)
+			return l;
+		if ((l->kind == CONF_LOCAL_LISTEN || l->kind == CONF_LOCAL_ANYCAST) && realm != 0)
 			return l;
 		if (l->kind == CONF_LOCAL_INTERFACE && (l->realm == 0 || l->realm == realm))
 			return l;
@@ -226,12 +228,16 @@ Test(conf, a_shard_has_its_part_and_an_eighth)
 {
 	struct conf *c = make_conf(
 		"workers: 4\n" PORTS GROUP
-		"limits: {mappings: 1M, leases: 1001, subscribers: 64k, external-addresses: 9}\n",
+		"limits: {mappings: 1M, leases: 1001, subscribers: 64k, external-addresses: 9,\n"
+		"  filters: 4k, descriptions: 8k, pcp-clients: 32k}\n",
 		NULL);
 	struct nat_limits l = conf_shard_limits(c);
 
 	cr_assert_eq(l.mappings, 281250);
 	cr_assert_eq(l.leases, 251 + 32);
+	cr_assert_eq(l.filters, 1125);
+	cr_assert_eq(l.descriptions, 2250);
+	cr_assert_eq(conf_shard_clients(c), 9000);
 	cr_assert_eq(l.subscribers, 18000);
 	cr_assert_eq(l.addresses, 9);
 	cr_assert_eq(l.port_set_min, 512);
@@ -239,5 +245,6 @@ Test(conf, a_shard_has_its_part_and_an_eighth)
 	c = make_conf(PORTS GROUP, NULL);
 	l = conf_shard_limits(c);
 	cr_assert_eq(l.mappings, 1000000);
+	cr_assert_eq(conf_shard_clients(c), 64000);
 	conf_destroy(c);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "make.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,12 +106,66 @@ static void check_external(const struct conf *c, uint32_t i, uint64_t ports[CONF
 	cr_assert_eq(covered, g->port_last - g->port_first + 1u);
 }
 
+static bool sources_are_good(const struct server_sources *s)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (s->list[i].bits > 32 || s->list[i].base & ~prefix4_mask(s->list[i].bits))
+			return false;
+	}
+	return true;
+}
+
+static bool realm_is_inside(const struct conf *c, uint8_t realm)
+{
+	for (uint32_t i = 0; i < c->n_interfaces; i++) {
+		if (c->interfaces[i].realm == realm)
+			return c->interfaces[i].side == CONF_INSIDE;
+	}
+	return false;
+}
+
+static bool prefix64_is_good(const struct pcp_prefix64 *p)
+{
+	bool good = (p->length >= 4 && p->length <= 8) || p->length == 12;
+
+	good &= p->n <= ARRAY_SIZE(p->ip4);
+	for (unsigned i = 0; good && i < p->n; i++)
+		good = p->ip4[i].bits <= 32 && !(p->ip4[i].address & ~prefix4_mask(p->ip4[i].bits));
+	return good && p->octets[min_u32(p->length, 8)] == 0; // RFC 6052 s.2.2
+}
+
+static void check_pcp(const struct conf *c, const struct conf_group *g)
+{
+	const struct server_policy *p = &g->pcp;
+
+	cr_assert(p->dialects && p->dialects < 1 << PCP_DIALECTS);
+	cr_assert(p->opcodes && p->opcodes < 1 << SERVER_OTHER_OPCODE);
+	cr_assert_lt(p->options, 1 << PCP_OTHER_OPTION);
+	cr_assert(p->lifetime_min_s > 0 && p->lifetime_min_s <= p->lifetime_max_s);
+	cr_assert(p->request_burst > 0 && p->probe_burst > 0);
+	cr_assert(p->description_max <= NAT_DESCRIPTION);
+	cr_assert(p->port_set_max >= 1 && p->port_set_max <= NAT_SET_MAX);
+	cr_assert(g->nat.filter_limit >= 1 && g->nat.filter_limit <= SERVER_MAX_FILTERS);
+	cr_assert(sources_are_good(&p->third_party.sources));
+	cr_assert(sources_are_good(&p->nonce_readers));
+	for (uint32_t i = 0; i < p->third_party.n_ids; i++) {
+		const struct server_id *id = &p->third_party.ids[i];
+		cr_assert(id->length >= 1 && id->length <= SERVER_MAX_ID);
+		cr_assert(realm_is_inside(c, id->realm));
+	}
+	for (uint32_t i = 0; i < p->n_prefix64; i++) {
+		cr_assert(prefix64_is_good(&p->prefix64[i]));
+		cr_assert(i == 0 || p->prefix64[i - 1].n > 0 || p->prefix64[i].n == 0);
+	}
+}
+
 static void check_group(const struct conf *c, uint32_t id)
 {
 	uint64_t ports[CONF_MAX_WORKERS] = {0};
 	uint32_t n = 0;
 
 	cr_assert_eq(c->groups[id].id, id);
+	check_pcp(c, &c->groups[id]);
 	cr_assert_geq(c->groups[id].nat.port_set_size, c->limits.port_set_min);
 	for (uint32_t i = 0; i < c->n_external; i++) {
 		if (c->external[i].group != id)
@@ -171,4 +226,24 @@ void check_conf(const struct conf *c)
 			check_group(c, i);
 	}
 	check_statics(c);
+}
+
+void check_mistake(const struct mistake *m)
+{
+	struct conf_complaints all = {0};
+	struct conf *c;
+	char line[600];
+	uint32_t n = 0;
+
+	cr_assert_eq(conf_load_text("t", m->text, strlen(m->text), NULL, &c, &all), -EINVAL, "%s",
+		m->text);
+	cr_assert_null(c);
+	while (n < LINES_MOST && m->lines[n])
+		n++;
+	for (uint32_t i = 0; i < all.n && i < n; i++) {
+		conf_complaint_format(&all, i, line, sizeof line);
+		cr_assert_str_eq(line, m->lines[i], "%s\n%s\nnot\n%s", m->text, line, m->lines[i]);
+	}
+	cr_assert_eq(all.n, n, "%s: %u complaints, not %u", m->text, all.n, n);
+	conf_complaints_destroy(&all);
 }

@@ -24,6 +24,18 @@ struct conf *make_conf_format(const struct conf *previous, const char *format, .
 	__attribute__((format(printf, 2, 3)));
 ip4 make_ip(const char *text);
 const struct conf_external *find_external(const struct conf *c, ip4 ip);
+
+enum {
+	LINES_MOST = 16
+};
+
+struct mistake {
+	const char *text;
+	const char *lines[LINES_MOST];
+};
+
+// Loads what is wrong and expects exactly these complaints, in this order.
+void check_mistake(const struct mistake *m);
 // Whatever a snapshot promises whoever reads it; fails the test.
 void check_conf(const struct conf *c);
 

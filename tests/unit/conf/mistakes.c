@@ -1,17 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that are wrong: every mistake of a file, in its order, word for word.
-#include <errno.h>
-
+// Files that are wrong: every mistake of a file, in its order, word for word. Those of `pcp` have a
+// file of their own, mistakes_pcp.c.
 #include "make.h"
-
-enum {
-	LINES_MOST = 12
-};
-
-struct mistake {
-	const char *text;
-	const char *lines[LINES_MOST];
-};
 
 static const struct mistake mistakes[] = {
 	// Names and kinds.
@@ -340,9 +330,9 @@ static const struct mistake mistakes[] = {
 			"t:6:99: nat-groups.b.pcp.listen[1]: found '192.0.2.1', expected an "
 			"address of its own group: nat-groups.a.pcp.listen[0] (line 5) has it",
 			"t:6:110: nat-groups.b.pcp.listen[2]: found '127.0.0.1', expected an "
-			"address such as 192.0.2.1, or gateway",
+			"address such as 192.0.2.1, gateway or anycast",
 			"t:6:121: nat-groups.b.pcp.listen[3]: found 'x', expected an address such "
-			"as 192.0.2.1, or gateway"}},
+			"as 192.0.2.1, gateway or anycast"}},
 	{PORTS GROUP "    port-set-size: 500\n"
 		     "    block-limit: 0\n"
 		     "    port-limit: x\n"
@@ -383,38 +373,6 @@ static const struct mistake mistakes[] = {
 	{PORTS GROUP "limits: {external-addresses: 7}\n",
 		{"t:8:30: limits.external-addresses: found pools of 8 addresses, expected smaller "
 		 "pools, or a limit of at least 8"}},
-	// PCP.
-	{PORTS GROUP "    pcp: {port: 0, lifetime: {min: 1h, max: 10m}, options: [prefer-failure, "
-		     "filter, third-party, description, port-set, prefer-succes], early-delete: 1, "
-		     "listen: [], mappings-per-subscriber: 0}\n",
-		{"t:8:17: nat-groups.g.pcp.port: found '0', expected a number from 1 to 65535",
-			"t:8:20: nat-groups.g.pcp.lifetime: found min above max, expected min "
-			"(here 1h) at most max (here 10m)",
-			"t:8:77: nat-groups.g.pcp.options[1]: found 'filter', expected "
-			"prefer-failure: this option is known but not built yet",
-			"t:8:85: nat-groups.g.pcp.options[2]: found 'third-party', expected "
-			"prefer-failure: this option is known but not built yet",
-			"t:8:98: nat-groups.g.pcp.options[3]: found 'description', expected "
-			"prefer-failure: this option is known but not built yet",
-			"t:8:111: nat-groups.g.pcp.options[4]: found 'port-set', expected "
-			"prefer-failure: this option is known but not built yet",
-			"t:8:121: nat-groups.g.pcp.options[5]: found 'prefer-succes', expected one "
-			"of prefer-failure, filter, third-party, description, port-set",
-			"t:8:151: nat-groups.g.pcp.early-delete: found '1', expected one of false, "
-			"true",
-			"t:8:154: nat-groups.g.pcp.listen: found an empty list, expected a list "
-			"such as [192.0.2.1, gateway] (pcp: false is off)",
-			"t:8:191: nat-groups.g.pcp.mappings-per-subscriber: found '0', expected a "
-			"number from 1 to 65535"}},
-	{PORTS GROUP "    pcp: maybe\n",
-		{"t:8:10: nat-groups.g.pcp: found 'maybe', expected a mapping, true or false"}},
-	{PORTS GROUP "    pcp: {lifetime: {min: 0, max: 2y}, lifetim: 2}\n",
-		{"t:8:27: nat-groups.g.pcp.lifetime.min: found '0', expected a time from 1s to "
-		 "365d (units: s, m, h, d)",
-			"t:8:35: nat-groups.g.pcp.lifetime.max: found '2y', expected a time from "
-			"1s to 365d (units: s, m, h, d)",
-			"t:8:40: nat-groups.g.pcp.lifetim: found 'lifetim', expected a known name, "
-			"perhaps 'lifetime'"}},
 	// Static mappings.
 	{PORTS GROUP
 		"    static-mappings:\n"
@@ -512,26 +470,6 @@ static const struct mistake mistakes[] = {
 			"t:1:1: xääää: found 'xääää', expected one of workers, lcores, idle, "
 			"require-huge-pages, ports, limits, timers, nat-groups, control"}},
 };
-
-static void check_mistake(const struct mistake *m)
-{
-	struct conf_complaints all = {0};
-	struct conf *c;
-	char line[600];
-	uint32_t n = 0;
-
-	cr_assert_eq(conf_load_text("t", m->text, strlen(m->text), NULL, &c, &all), -EINVAL, "%s",
-		m->text);
-	cr_assert_null(c);
-	while (n < LINES_MOST && m->lines[n])
-		n++;
-	for (uint32_t i = 0; i < all.n && i < n; i++) {
-		conf_complaint_format(&all, i, line, sizeof line);
-		cr_assert_str_eq(line, m->lines[i], "%s\n%s\nnot\n%s", m->text, line, m->lines[i]);
-	}
-	cr_assert_eq(all.n, n, "%s: %u complaints, not %u", m->text, all.n, n);
-	conf_complaints_destroy(&all);
-}
 
 Test(conf, every_mistake_is_named_with_its_place)
 {

@@ -30,6 +30,13 @@ static const struct change changes[] = {
 		"t:8:20: limits.mappings: found 2000000, expected 1000000 until a restart"},
 	{PORTS GROUP "limits: {leases: 1k}\n", PORTS GROUP,
 		"t: limits.leases: found 256000, expected 1000 until a restart"},
+	{PORTS GROUP, PORTS GROUP "limits: {filters: 64k}\n", NULL}, // as it was by default
+	{PORTS GROUP, PORTS GROUP "limits: {filters: 65k}\n",
+		"t:8:19: limits.filters: found 65000, expected 64000 until a restart"},
+	{PORTS GROUP "limits: {descriptions: 7}\n", PORTS GROUP,
+		"t: limits.descriptions: found 32000, expected 7 until a restart"},
+	{PORTS GROUP, PORTS GROUP "limits: {pcp-clients: 100}\n",
+		"t:8:23: limits.pcp-clients: found 100, expected 64000 until a restart"},
 	{PORTS GROUP, PORTS GROUP "limits: {subscribers: 65k}\n",
 		"t:8:23: limits.subscribers: found 65000, expected 64000 until a restart"},
 	{PORTS GROUP, PORTS GROUP "limits: {external-addresses: 65}\n",
@@ -38,7 +45,7 @@ static const struct change changes[] = {
 		"t:8:22: limits.neighbours: found 100, expected 64000 until a restart"},
 	{PORTS GROUP,
 		PORTS GROUP "limits: {icmp-error-rate: 1, new-subscriber-rate: 2, "
-			    "new-subscriber-burst: 3}\n"
+			    "new-subscriber-burst: 3, announce-rate: 4}\n"
 			    "timers: {udp-timeout: 200, hold-down-timeout: 1}\n",
 		NULL},
 	{PORTS GROUP,
@@ -73,6 +80,13 @@ static const struct change changes[] = {
 	{PORTS POOL2 ", port-set-size: 512}}\n",
 		PORTS POOL2 ", port-set-size: 512, block-limit: 3, port-limit: 99, "
 			    "port-range: [2048, 65535], address-pooling: soft, pcp: false}}\n",
+		NULL},
+	{PORTS GROUP, // all of PCP is live
+		PORTS GROUP "    pcp: {listen: [192.0.2.1, anycast], port: 5399, versions: [1a], "
+			    "opcodes: [map], options: [], legacy: true, threat-model: advanced, "
+			    "nonce-check: same-source, filters-per-mapping: 1, port-set-max: 2,\n"
+			    "  third-party: {sources: [100.64.0.8], identifiers: [{id: 00, inside: "
+			    "inside}]}, prefix64: [{prefix: '2001:db8::/32'}]}\n",
 		NULL},
 	{PORTS POOL2 ", port-set-size: 512}}\n",
 		PORTS "nat-groups: {h: {subscribers: [100.64.0.0/10], port-set-size: 64,\n"
