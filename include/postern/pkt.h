@@ -62,7 +62,10 @@
 	X(PCP_CHECKSUM, "pcp-bad-checksum", "PCP datagram with a wrong UDP checksum.")             \
 	X(PCP_SHORT, "pcp-short", "PCP datagram of fewer octets than its version needs.")          \
 	X(PCP_RESPONSE, "pcp-response", "PCP response sent to the server (R bit set).")            \
-	X(PCP_INTERFACE, "pcp-interface", "PCP request from where no subscriber can be.")
+	X(PCP_INTERFACE, "pcp-interface", "PCP request from where no subscriber can be.")          \
+	X(PCP_RATE, "pcp-rate", "PCP request over its client's rate.")                             \
+	X(PCP_SILENT, "pcp-silent", "PCP request that its dialect answers with silence.")          \
+	X(PCP_FILTER, "pcp-filter", "From outside, kept out by a mapping's FILTERs.")
 
 enum drop {
 	DROP_NONE, // not dropped
@@ -186,8 +189,9 @@ enum pkt_kind {
 };
 
 enum pkt_stage {
-	PKT_FRESH,      // as it came from the wire
-	PKT_HAIRPINNED, // source already translated; treat as arriving from outside
+	PKT_FRESH,       // as it came from the wire
+	PKT_HAIRPINNED,  // source already translated; treat as arriving from outside
+	PKT_THIRD_PARTY, // a PCP request for another host, let through by its source's shard
 };
 
 struct pkt_inner { // the packet inside an ICMP error
@@ -216,6 +220,7 @@ struct pkt {
 	uint16_t owner;    // worker, set with VERDICT_HANDOFF
 	uint16_t next_hop; // index into the snapshot's next hops, set with PASS and REPLY
 	ip4 via;           // address to resolve on that next hop's link
+	uint32_t epoch_s;  // PKT_THIRD_PARTY: what the client is to be told
 	struct pkt_inner inner;
 };
 

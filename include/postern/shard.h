@@ -35,6 +35,8 @@ struct shard_epochs {
 	X(echo_replies, "Answers to ping on our own addresses.")                                   \
 	X(pcp_replies, "PCP datagrams answered.")                                                  \
 	X(announces_sent, "Unsolicited PCP ANNOUNCE datagrams sent.")                              \
+	X(updates_sent, "Mapping Updates sent: mappings that moved, or were lost by moving.")      \
+	X(third_party_handed, "Requests for another host handed to the worker that owns it.")      \
 	X(reconciled, "Configuration generations this shard has taken over.")                      \
 	X(statics_failed, "Static mappings that could not be installed.")
 
@@ -43,8 +45,7 @@ struct shard_counters {
 	SHARD_COUNTERS(X)
 #undef X
 	uint64_t drops[DROP_COUNT];
-	uint64_t group_results[NAT_MAX_GROUPS][PCP_RESULT_COUNT]; // PCP replies
-	struct server_counters server;
+	struct server_counters server[NAT_MAX_GROUPS];
 };
 
 // Where extra packets come from and go to. alloc() gives a packet with buf, l3 and room (at least
@@ -58,6 +59,7 @@ struct shard_sink {
 struct shard_setup {
 	uint16_t id, n_shards;
 	struct nat_limits limits;          // of this shard
+	uint32_t clients;                  // PCP clients remembered; 0: as many as subscribers
 	struct rng seed;                   // each shard another one
 	const struct shard_epochs *epochs; // borrowed for life
 };
@@ -70,12 +72,13 @@ struct shard *shard_init(void *mem, const struct shard_setup *setup, ns now);
 // ---- packets ---------------------------------------------------------------------------------
 
 // The worker that must see this packet (design D2): a pure function of configuration and packet.
-// `any` is returned for packets that every worker may answer.
+// `any` is returned for packets that every worker may answer. A PKT_THIRD_PARTY packet goes to the
+// owner of the host it names.
 uint16_t shard_owner(const struct conf *c, const struct pkt *p, uint16_t any);
 
 // Runs up to SHARD_BURST packets that this shard owns. verdicts[i] tells what to do with
 // packets[i]: PASS and REPLY: send to next_hop/via; DROP: counted already, free it; HANDOFF: to
-// `owner`.
+// `owner`, with iface and stage, and of a PKT_THIRD_PARTY packet epoch_s.
 void shard_run(struct shard *s, const struct conf *c, ns now, struct pkt *packets,
 	enum verdict *verdicts, unsigned n, const struct shard_sink *sink);
 
@@ -96,11 +99,19 @@ const struct nat_counters *shard_nat_counters(const struct shard *s);
 // ---- wishes down, answers up -----------------------------------------------------------------
 
 enum shard_wish_kind {
-	SHARD_SHOW_MAPPINGS,    // a page from `cursor`, at most `max` rows
+	SHARD_SHOW_MAPPINGS,    // a page from `cursor`, at most `max` rows; sets are one row
 	SHARD_SHOW_SUBSCRIBERS, // likewise
-	SHARD_DELETE_MAPPING,   // `key`
-	SHARD_CLEAR_SUBSCRIBER, // key.realm, key.host
-	SHARD_ANNOUNCE,         // send ANNOUNCE for group `group`
+	SHARD_SHOW_LEASES,      // the PEER leases of key.realm, key.host
+	SHARD_SHOW_CLIENTS,     // PCP clients, likewise a page
+	SHARD_DELETE_MAPPING,   // `key`; of the configuration: -EPERM
+	SHARD_ADD_MAPPING,      // `key`, `external`, lifetime_s, text; 0 seconds: a static mapping,
+				// which has no text and names its whole external endpoint
+	SHARD_CLEAR_SUBSCRIBER, // key.realm, key.host: he alone is told (Epoch, unicast ANNOUNCE)
+	SHARD_CLEAR_GROUP,      // all dynamic mappings of `group`; the caller resets its Epoch
+	SHARD_RESET_CLIENT,     // key.realm, key.host, `group`: his Epoch alone, as a PCP client;
+				// his own worker calls him, the others need it for their Updates
+	SHARD_ANNOUNCE, // `group`: multicast as after a restart (by worker 0), unicast to the
+			// clients that are known (by each worker its own)
 };
 
 struct shard_wish {      // one at a time: the next is taken up when the last was answered
@@ -114,22 +125,42 @@ struct shard_wish {      // one at a time: the next is taken up when the last wa
 	uint8_t group; // 255: any
 	uint8_t kinds; // bit set of enum nat_kind; 0: any
 	bool has_port, has_external_port, has_realm;
+	bool detail; // mappings: rows of filters and text follow each row that has some
+	uint32_t lifetime_s;
+	uint8_t text_length;
+	uint8_t text[NAT_DESCRIPTION];
 };
 
 enum shard_answer_kind {
 	SHARD_ROW_MAPPING,
+	SHARD_ROW_FILTER, // of the last SHARD_ROW_MAPPING
+	SHARD_ROW_TEXT,   // likewise
 	SHARD_ROW_SUBSCRIBER,
+	SHARD_ROW_CLIENT,
+	SHARD_LOST_CLIENT, // `client`, who may ask for others, lost state by this clearing: send
+			   // SHARD_RESET_CLIENT to every worker
 	SHARD_DONE
+};
+
+struct shard_text {
+	uint8_t length;
+	uint8_t octets[NAT_DESCRIPTION];
 };
 
 struct shard_answer {
 	uint32_t kind; // enum shard_answer_kind
 	uint32_t id;
 	uint32_t cursor; // DONE: where the next page begins; 0: there is none
-	int32_t error;   // DONE: 0, -ENOENT, -EPERM (static)
+	// DONE: 0, -ENOENT, -EPERM (of the configuration), -EXDEV (the external address is another
+	// worker's), -EEXIST, -ENOSPC, -EAGAIN (in hold-down), -EDQUOT (the subscriber's limit),
+	// -EINVAL (a wish that makes no sense)
+	int32_t error;
 	union {
-		struct nat_view mapping;
+		struct nat_view mapping; // SHARD_ADD_MAPPING: DONE carries what was made
+		struct nat_filter filter;
+		struct shard_text text;
 		struct nat_subscriber_view subscriber;
+		struct server_client client;
 	};
 };
 

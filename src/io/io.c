@@ -25,6 +25,7 @@ static struct shard_setup shard_setup_of(const struct io *io, uint16_t k, struct
 		.id = k,
 		.n_shards = io->n_workers,
 		.limits = conf_shard_limits(io->conf),
+		.clients = conf_shard_clients(io->conf),
 		.epochs = io->epochs,
 	};
 	uint8_t seed[32];

@@ -2,6 +2,19 @@
 // A burst through the worker's own shard, and the packets the shard makes by itself.
 #include "worker.h"
 
+// What the next worker cannot read from the octets.
+static uint32_t own_note(const struct pkt *p)
+{
+	uint32_t note = p->iface | NOTE_HANDED;
+
+	if (p->stage == PKT_HAIRPINNED)
+		return note | NOTE_HAIRPINNED;
+	if (p->stage != PKT_THIRD_PARTY)
+		return note;
+	((struct pkt *)rte_mbuf_to_priv(p->buf))->epoch_s = p->epoch_s;
+	return note | NOTE_THIRD_PARTY;
+}
+
 static void own_judged(struct worker *w, struct pkt *p, enum verdict verdict)
 {
 	switch (verdict) {
@@ -14,8 +27,7 @@ static void own_judged(struct worker *w, struct pkt *p, enum verdict verdict)
 		rte_pktmbuf_free(p->buf);
 		return;
 	case VERDICT_HANDOFF:
-		handoff_put(
-			w, p->owner, packet_settle(p), p->iface | NOTE_HAIRPINNED | NOTE_HANDED);
+		handoff_put(w, p->owner, packet_settle(p), own_note(p));
 		return;
 	case VERDICT_PUNT:
 		worker_drop(w, p->buf, DROP_LOCAL_PROTOCOL);

@@ -9,7 +9,8 @@
 
 static size_t one_shard(const struct conf *c, const struct nat_limits *limits)
 {
-	struct shard_setup setup = {.n_shards = c->n_workers, .limits = *limits};
+	struct shard_setup setup = {
+		.n_shards = c->n_workers, .limits = *limits, .clients = conf_shard_clients(c)};
 
 	return memory_round(shard_size(&setup));
 }

@@ -75,6 +75,17 @@ static void hand_on(struct worker *w, struct pkt *p, uint16_t owner, uint32_t no
 	handoff_put(w, owner, packet_settle(p), note | NOTE_HANDED);
 }
 
+static void receive_note(struct pkt *p, struct rte_mbuf *m, uint32_t note)
+{
+	p->iface = note & NOTE_INDEX;
+	p->stage = note & NOTE_HAIRPINNED ? PKT_HAIRPINNED : PKT_FRESH;
+	p->drop = DROP_NONE;
+	if (unlikely(note & NOTE_THIRD_PARTY)) {
+		p->stage = PKT_THIRD_PARTY;
+		p->epoch_s = ((const struct pkt *)rte_mbuf_to_priv(m))->epoch_s;
+	}
+}
+
 void receive_packet(struct worker *w, struct rte_mbuf *m, uint32_t note)
 {
 	struct pkt *p = &w->own[w->n_own];
@@ -86,9 +97,7 @@ void receive_packet(struct worker *w, struct rte_mbuf *m, uint32_t note)
 	}
 	p->buf = m;
 	p->room = (uint16_t)(m->buf_len - m->data_off);
-	p->iface = note & NOTE_INDEX;
-	p->stage = note & NOTE_HAIRPINNED ? PKT_HAIRPINNED : PKT_FRESH;
-	p->drop = DROP_NONE;
+	receive_note(p, m, note);
 	uint16_t owner = shard_owner(w->conf, p, w->id);
 	if (owner != w->id) {
 		hand_on(w, p, owner, note);

@@ -33,11 +33,12 @@ enum {
 // The mbuf's data begins at the IP header, or at the Ethernet header for NOTE_FRAME.
 
 enum {
-	NOTE_INDEX = 0xffff,       // interface it came from; NOTE_FRAME: port it leaves by
-	NOTE_HAIRPINNED = 1 << 16, // PKT_HAIRPINNED
-	NOTE_HANDED = 1 << 17,     // has been handed over
-	NOTE_RESTEERED = 1 << 18,  // ... and then on, because its owner had changed on the way
-	NOTE_FRAME = 1 << 19,      // a whole frame, to be sent as it is
+	NOTE_INDEX = 0xffff,        // interface it came from; NOTE_FRAME: port it leaves by
+	NOTE_HAIRPINNED = 1 << 16,  // PKT_HAIRPINNED
+	NOTE_HANDED = 1 << 17,      // has been handed over
+	NOTE_RESTEERED = 1 << 18,   // ... and then on, because its owner had changed on the way
+	NOTE_FRAME = 1 << 19,       // a whole frame, to be sent as it is
+	NOTE_THIRD_PARTY = 1 << 20, // PKT_THIRD_PARTY: the Epoch to tell is in the private area
 };
 
 // ---- neighbours on their way to control ------------------------------------------------------

@@ -28,6 +28,7 @@ enum verdict inbound_sort(struct burst *b, unsigned i)
 		return error_from_outside(b, p);
 	b->in_at[b->n_in] = (uint8_t)i;
 	b->in[b->n_in].at = (struct recipe){p->dst, p->dport};
+	b->in[b->n_in].from = (struct recipe){p->src, p->sport};
 	b->in[b->n_in].protocol = p->kind;
 	b->n_in++;
 	return VERDICT_PASS;
@@ -49,23 +50,31 @@ static enum verdict finish_in(struct burst *b, struct pkt *p, struct nat_key to)
 	return VERDICT_PASS;
 }
 
+// A FILTER drops as if nothing were mapped there (RFC 6887 s.13.3): whoever knocks learns nothing.
+static enum verdict keep_out(struct burst *b, struct pkt *p, bool filtered)
+{
+	return drop(b->s, p, filtered ? DROP_PCP_FILTER : DROP_NO_MAPPING_INBOUND);
+}
+
 void inbound_finish(struct burst *b)
 {
-	uint32_t found = nat_find_in(b->s->nat, b->in, b->n_in);
+	uint32_t filtered, found = nat_find_in(b->s->nat, b->in, b->n_in, &filtered);
 
 	for (unsigned i = 0; i < b->n_in; i++) {
 		struct pkt *p = &b->packets[b->in_at[i]];
 
 		b->verdicts[b->in_at[i]] = found >> i & 1 ? finish_in(b, p, b->in[i].to)
-							  : drop(b->s, p, DROP_NO_MAPPING_INBOUND);
+							  : keep_out(b, p, filtered >> i & 1);
 	}
 }
 
-// RFC 4787 REQ-9: the packet's source reads as external already.
+// RFC 4787 REQ-9: the packet's source reads as external already, and so FILTERs see it.
 enum verdict hairpin(struct burst *b, struct pkt *p)
 {
 	const struct conf_local *local = conf_find_local(b->c, 0, p->dst);
-	struct nat_in in = {.at = {p->dst, p->dport}, .protocol = p->kind};
+	struct nat_in in = {
+		.at = {p->dst, p->dport}, .from = {p->src, p->sport}, .protocol = p->kind};
+	uint32_t filtered;
 
 	b->s->counters.hairpinned++;
 	if (local == NULL || local->kind != CONF_LOCAL_POOL)
@@ -73,7 +82,7 @@ enum verdict hairpin(struct burst *b, struct pkt *p)
 	p->owner = conf_outside_owner(b->c, &b->c->external[local->index], p->kind, p->dport);
 	if (p->owner != b->s->id)
 		return VERDICT_HANDOFF;
-	if (nat_find_in(b->s->nat, &in, 1) == 0)
-		return drop(b->s, p, DROP_NO_MAPPING_INBOUND);
+	if (nat_find_in(b->s->nat, &in, 1, &filtered) == 0)
+		return keep_out(b, p, filtered & 1);
 	return finish_in(b, p, in.to);
 }

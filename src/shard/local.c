@@ -20,7 +20,7 @@ static enum verdict echo(struct burst *b, struct pkt *p)
 
 // /31 has no network or broadcast address (RFC 3021), and an end of one subnet may be a host of
 // another.
-static bool is_subnet_end(const struct conf_interface *iface, ip4 ip)
+bool is_subnet_end(const struct conf_interface *iface, ip4 ip)
 {
 	bool end = false;
 

@@ -154,6 +154,10 @@ static bool add_addresses(struct shard *s, const struct conf *c)
 	struct nat_address share;
 
 	for (unsigned i = 0; i < ADDRESSES_A_STEP && r->cursor < c->n_external; i++, r->cursor++) {
+		const struct conf_external *e = &c->external[r->cursor];
+
+		if (c->groups[e->group].n_external == 1)
+			s->announce.external[e->group] = e->ip;
 		if (wanted_share(s, c, r->cursor, &share))
 			hold_address(s, &share);
 	}
@@ -179,12 +183,12 @@ static bool keep_static(void *ctx, const struct nat_key *key, struct recipe exte
 }
 
 // A walk that an older snapshot began goes on where it stood, so another whole one follows.
-static bool prune_statics(struct shard *s, const struct conf *c, uint32_t now_s)
+static bool prune_statics(struct shard *s, const struct conf *c)
 {
 	struct keeper keeper = {s, c};
 	bool again = s->reconcile.prune_again;
 
-	if (!nat_static_prune(s->nat, STATICS_A_STEP * 8, now_s, keep_static, &keeper))
+	if (!nat_static_prune(s->nat, STATICS_A_STEP * 8, keep_static, &keeper))
 		return false;
 	s->reconcile.prune_again = false;
 	return !again;
@@ -196,7 +200,7 @@ static void add_static(struct shard *s, const struct conf *c, uint32_t i, uint32
 
 	if (!holds_static(s, c, k))
 		return;
-	switch (nat_static_add(s->nat, &k->key, k->external, now_s)) {
+	switch (nat_static_add(s->nat, &k->key, k->external, false, now_s)) {
 	case 0:
 		return;
 	case -EAGAIN: // its port rests
@@ -254,16 +258,25 @@ static bool clear_moved_subscribers(struct shard *s, const struct conf *c, uint3
 
 // ---- the order -------------------------------------------------------------------------------
 
+static void set_policies(struct shard *s, const struct conf *c)
+{
+	nat_set_timers(s->nat, &c->timers);
+	for (uint32_t group = 0; group < CONF_MAX_GROUPS; group++) {
+		if (c->groups[group].used)
+			nat_set_policy(s->nat, (uint8_t)group, &c->groups[group].nat);
+	}
+}
+
 static bool run_phase(struct shard *s, const struct conf *c, uint32_t now_s)
 {
 	switch ((enum reconcile_phase)s->reconcile.phase) {
 	case RECONCILE_START:
-		nat_set_timers(s->nat, &c->timers);
+		set_policies(s, c);
 		return true;
 	case RECONCILE_DROP_ADDRESSES:
 		return drop_addresses(s, c);
 	case RECONCILE_PRUNE_STATICS:
-		return prune_statics(s, c, now_s);
+		return prune_statics(s, c);
 	case RECONCILE_ADD_ADDRESSES:
 		return add_addresses(s, c);
 	case RECONCILE_ADD_STATICS:
@@ -295,19 +308,21 @@ static bool start_retry(struct reconcile *r, uint32_t now_s)
 	return true;
 }
 
-static void finish(struct shard *s, uint32_t now_s)
+static void finish(struct shard *s, const struct conf *c, ns now)
 {
 	struct reconcile *r = &s->reconcile;
 
-	r->tried_s = now_s;
+	r->tried_s = (uint32_t)(now / NS_PER_S);
 	if (s->generation == r->generation)
 		return;
+	announce_configuration(s, c, now);
 	s->counters.reconciled++;
 	__atomic_store_n(&s->generation, r->generation, __ATOMIC_RELEASE);
 }
 
-bool reconcile_step(struct shard *s, const struct conf *c, uint32_t now_s)
+bool reconcile_step(struct shard *s, const struct conf *c, ns now)
 {
+	uint32_t now_s = (uint32_t)(now / NS_PER_S);
 	struct reconcile *r = &s->reconcile;
 
 	if (c->generation != r->generation)
@@ -320,6 +335,6 @@ bool reconcile_step(struct shard *s, const struct conf *c, uint32_t now_s)
 	}
 	if (r->phase != RECONCILE_DONE)
 		return true;
-	finish(s, now_s);
+	finish(s, c, now);
 	return false;
 }

@@ -14,12 +14,18 @@ static size_t rounded(size_t size)
 	return (size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
 }
 
+static uint32_t clients_of(const struct shard_setup *setup)
+{
+	return setup->clients != 0 ? setup->clients : setup->limits.subscribers;
+}
+
 size_t shard_size(const struct shard_setup *setup)
 {
 	return rounded(sizeof(struct shard)) + nat_size(&setup->limits) +
 	       rounded(ring_size(sizeof(struct shard_wish), WISHES)) +
 	       rounded(ring_size(sizeof(struct shard_answer), ANSWERS)) +
-	       rounded(setup->limits.addresses * sizeof(struct nat_address));
+	       rounded(setup->limits.addresses * sizeof(struct nat_address)) +
+	       rounded(server_clients_size(clients_of(setup)));
 }
 
 struct shard *shard_init(void *mem, const struct shard_setup *setup, ns now)
@@ -35,10 +41,11 @@ struct shard *shard_init(void *mem, const struct shard_setup *setup, ns now)
 	s->answers = ring_init(at, sizeof(struct shard_answer), ANSWERS);
 	at += rounded(ring_size(sizeof(struct shard_answer), ANSWERS));
 	s->held = (void *)at;
+	at += rounded(setup->limits.addresses * sizeof(struct nat_address));
+	s->clients = server_clients_init(at, clients_of(setup), &setup->seed);
 	s->id = setup->id;
 	s->n_shards = setup->n_shards;
 	s->epochs = setup->epochs;
-	s->announce_all = setup->id == 0;
 	return s;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who owns a packet (design D1, D2): from inside the hash of the subscriber's address, from outside
-// the deal of external addresses; ICMP errors by the embedded endpoint of our side.
+// the deal of external addresses; ICMP errors by the embedded endpoint of our side; PCP requests
+// for another host, once their own source's shard let them through, by the hash of that host.
 #include <postern/shard.h>
 
 #include "world.h"
@@ -21,5 +22,7 @@ uint16_t shard_owner(const struct conf *c, const struct pkt *p, uint16_t any)
 {
 	if (is_from_outside(c, p))
 		return outside_owner(c, p, any);
+	if (p->stage == PKT_THIRD_PARTY)
+		return pcp_target_owner(c, p, any);
 	return conf_inside_owner(c, p->kind == PKT_ICMP_ERROR ? p->inner.dst : p->src);
 }

@@ -6,12 +6,13 @@
 
 bool shard_step(struct shard *s, const struct conf *c, ns now, const struct shard_sink *sink)
 {
-	uint32_t now_s = (uint32_t)(now / NS_PER_S);
-	bool more = reconcile_step(s, c, now_s);
+	bool more = reconcile_step(s, c, now);
 
-	more |= wishes_step(s, c, now_s);
-	more |= nat_step(s->nat, now_s);
-	if ((s->announce_all || s->announce_groups != 0) && s->generation != 0)
-		announce_step(s, c, now, sink);
+	more |= wishes_step(s, c, now);
+	more |= nat_step(s->nat, (uint32_t)(now / NS_PER_S));
+	if (s->generation == 0) // nobody is there to speak to yet
+		return more;
+	more |= updates_step(s, c, now, sink);
+	more |= announce_step(s, c, now, sink);
 	return more;
 }

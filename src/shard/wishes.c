@@ -1,166 +1,83 @@
 // SPDX-License-Identifier: Apache-2.0
-// What control asks of a shard: pages of its tables, a mapping or a subscriber gone, an ANNOUNCE.
-// One wish at a time, in bounded portions; rows wait when the ring of answers is full.
-#include <errno.h>
+// What control asks of a shard: pages of its tables, mappings added and removed, subscribers and
+// groups cleared, announcements. One wish at a time, in bounded portions; rows wait when the ring
+// of answers is full.
+#include "wishes.h"
 
-#include <postern/shard.h>
+static void answer_done(struct grant *w, struct shard_answer *a)
+{
+	a->kind = SHARD_DONE;
+	a->id = w->wish->id;
+	if (ring_push(w->s->answers, a)) // else: again at the next step
+		w->g->busy = false;
+}
 
-#include "world.h"
+void wish_done(struct grant *w, int32_t error)
+{
+	answer_done(w, &(struct shard_answer){.error = error});
+}
 
-enum {
-	WALK_PLACES = 512,
-	CLEAR_PORTS_A_STEP = 2048
+void wish_done_page(struct grant *w, uint32_t cursor)
+{
+	answer_done(w, &(struct shard_answer){.cursor = cursor});
+}
+
+void wish_done_mapping(struct grant *w, const struct nat_view *view)
+{
+	answer_done(w, &(struct shard_answer){.mapping = *view});
+}
+
+bool wish_has_room(const struct grant *w, uint32_t answers)
+{
+	return ring_free(w->s->answers) > answers;
+}
+
+void wish_answer(struct grant *w, struct shard_answer *answer)
+{
+	answer->id = w->wish->id;
+	(void)ring_push(w->s->answers, answer);
+}
+
+bool wish_is_mine(const struct grant *w, ip4 host)
+{
+	return conf_inside_owner(w->c, host) == w->s->id;
+}
+
+static void (*const deeds[])(struct grant *w) = {
+	[SHARD_SHOW_MAPPINGS] = wish_show_mappings,
+	[SHARD_SHOW_SUBSCRIBERS] = wish_show_subscribers,
+	[SHARD_SHOW_LEASES] = wish_show_leases,
+	[SHARD_SHOW_CLIENTS] = wish_show_clients,
+	[SHARD_DELETE_MAPPING] = wish_delete_mapping,
+	[SHARD_ADD_MAPPING] = wish_add_mapping,
+	[SHARD_CLEAR_SUBSCRIBER] = wish_clear_subscriber,
+	[SHARD_CLEAR_GROUP] = wish_clear_group,
+	[SHARD_RESET_CLIENT] = wish_reset_client,
+	[SHARD_ANNOUNCE] = wish_announce,
 };
 
-static void done(struct shard *s, int32_t error, uint32_t cursor)
+static void grant(struct grant *w)
 {
-	struct shard_answer a = {
-		.kind = SHARD_DONE, .id = s->wish.id, .cursor = cursor, .error = error};
-
-	if (ring_push(s->answers, &a)) // else: again at the next step
-		s->busy = false;
-}
-
-static bool room_for_row(const struct shard *s)
-{
-	return s->rows < s->wish.max && ring_free(s->answers) > 1; // one is kept for DONE
-}
-
-static bool mapping_is_wanted(const struct shard_wish *w, const struct nat_view *v)
-{
-	return (!w->has_realm || w->key.realm == v->key.realm) &&
-	       (w->key.host == 0 || w->key.host == v->key.host) &&
-	       (w->key.protocol == 0 || w->key.protocol == v->key.protocol) &&
-	       (!w->has_port || w->key.port == v->key.port) &&
-	       (w->external.addr == 0 || w->external.addr == v->external.addr) &&
-	       (!w->has_external_port || w->external.port == v->external.port) &&
-	       (w->group == 255 || w->group == v->group) &&
-	       (w->kinds == 0 || w->kinds >> v->kind & 1);
-}
-
-// A static mapping of another shard's subscriber is here only to keep its port: that shard shows
-// it.
-static bool is_mine(const struct shard *s, const struct conf *c, ip4 host)
-{
-	return conf_inside_owner(c, host) == s->id;
-}
-
-struct walk {
-	struct shard *s;
-	const struct conf *c;
-};
-
-static bool see_mapping(void *ctx, const struct nat_view *view)
-{
-	struct walk *walk = ctx;
-	struct shard *s = walk->s;
-	struct shard_answer a = {.kind = SHARD_ROW_MAPPING, .id = s->wish.id, .mapping = *view};
-
-	if (!mapping_is_wanted(&s->wish, view) || !is_mine(s, walk->c, view->key.host))
-		return true;
-	if (!room_for_row(s))
-		return false;
-	s->rows++;
-	return ring_push(s->answers, &a);
-}
-
-static bool see_subscriber(void *ctx, const struct nat_subscriber_view *view)
-{
-	struct walk *walk = ctx;
-	struct shard *s = walk->s;
-	const struct shard_wish *w = &s->wish;
-	struct shard_answer a = {.kind = SHARD_ROW_SUBSCRIBER, .id = w->id, .subscriber = *view};
-
-	if (!is_mine(s, walk->c, view->host) || (w->has_realm && w->key.realm != view->realm) ||
-		(w->key.host != 0 && w->key.host != view->host) ||
-		(w->group != 255 && w->group != view->group))
-		return true;
-	if (!room_for_row(s))
-		return false;
-	s->rows++;
-	return ring_push(s->answers, &a);
-}
-
-static void walk_on(struct shard *s, const struct conf *c, uint32_t now_s)
-{
-	uint32_t *cursor = &s->wish.cursor;
-	struct walk w = {s, c};
-	bool ended =
-		s->wish.kind == SHARD_SHOW_MAPPINGS
-			? nat_walk_mappings(s->nat, cursor, WALK_PLACES, now_s, see_mapping, &w)
-			: nat_walk_subscribers(s->nat, cursor, WALK_PLACES, see_subscriber, &w);
-
-	if (ended)
-		done(s, 0, 0);
-	else if (s->rows >= s->wish.max)
-		done(s, 0, *cursor);
-}
-
-static void delete_mapping(struct shard *s, const struct conf *c, uint32_t now_s)
-{
-	struct nat_view view;
-
-	if (!is_mine(s, c, s->wish.key.host)) {
-		done(s, -ENOENT, 0);
-		return;
-	}
-	nat_lease_look(s->nat, &s->wish.key, now_s, &view);
-	if (view.kind == NAT_STATIC)
-		done(s, -EPERM, 0);
+	if (w->wish->kind < ARRAY_SIZE(deeds))
+		deeds[w->wish->kind](w);
 	else
-		done(s, nat_delete(s->nat, &s->wish.key, now_s) ? 0 : -ENOENT, 0);
+		wish_done(w, -EINVAL);
 }
 
-static void clear_subscriber(struct shard *s, const struct conf *c, uint32_t now_s)
+bool wishes_step(struct shard *s, const struct conf *c, ns now)
 {
-	struct nat_subscriber_view view;
-	const struct nat_key *key = &s->wish.key;
-	bool known = is_mine(s, c, key->host) &&
-		     nat_subscriber_find(s->nat, key->realm, key->host, &view);
+	struct granting *g = &s->granting;
+	struct grant w = {s, c, g, &g->wish, now, (uint32_t)(now / NS_PER_S)};
 
-	if (s->rows++ == 0 && !known)
-		done(s, -ENOENT, 0);
-	else if (nat_subscriber_clear(s->nat, key->realm, key->host, CLEAR_PORTS_A_STEP, now_s))
-		done(s, 0, 0);
-}
+	if (!g->busy) {
+		struct shard_wish wish;
 
-static void announce_group(struct shard *s, const struct conf *c)
-{
-	if (s->wish.group >= CONF_MAX_GROUPS || !c->groups[s->wish.group].used) {
-		done(s, -EINVAL, 0);
-		return;
-	}
-	s->announce_groups |= UINT64_C(1) << s->wish.group;
-	done(s, 0, 0);
-}
-
-bool wishes_step(struct shard *s, const struct conf *c, uint32_t now_s)
-{
-	if (!s->busy) {
-		if (!ring_pop(s->wishes, &s->wish))
+		if (!ring_pop(s->wishes, &wish))
 			return false;
-		s->busy = true;
-		s->rows = 0;
+		*g = (struct granting){.busy = true, .wish = wish};
 	}
-	if (ring_free(s->answers) < 2)
-		return false; // no room for a row: control must read first
-	switch ((enum shard_wish_kind)s->wish.kind) {
-	case SHARD_SHOW_MAPPINGS:
-	case SHARD_SHOW_SUBSCRIBERS:
-		walk_on(s, c, now_s);
-		break;
-	case SHARD_DELETE_MAPPING:
-		delete_mapping(s, c, now_s);
-		break;
-	case SHARD_CLEAR_SUBSCRIBER:
-		clear_subscriber(s, c, now_s);
-		break;
-	case SHARD_ANNOUNCE:
-		announce_group(s, c);
-		break;
-	default:
-		done(s, -EINVAL, 0);
-		break;
-	}
-	return s->busy;
+	if (!wish_has_room(&w, 1))
+		return false; // control must read first
+	grant(&w);
+	return g->busy && wish_has_room(&w, 1);
 }

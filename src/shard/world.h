@@ -32,8 +32,75 @@ struct reconcile {
 	uint32_t tried_s;
 };
 
+// ---- what is said unasked --------------------------------------------------------------------
+
+struct datagram { // from one of our addresses to a host of `realm`
+	ip4 from, to;
+	uint16_t sport, dport;
+	uint8_t realm, ttl;
+};
+
+struct multicast { // one group's announcements, going on
+	ns due;
+	uint8_t sent;   // rounds that are over
+	uint16_t iface; // where this one goes on
+};
+
+struct announce {
+	uint64_t groups;           // bit set of those that are being announced by multicast
+	uint64_t calling, to_call; // bit sets: whose clients are called now, and when that is over
+	uint32_t cursor;           // of the call
+	struct multicast multicast[CONF_MAX_GROUPS];
+	uint64_t marks[CONF_MAX_GROUPS]; // what was announced, in one number
+	ip4 external[CONF_MAX_GROUPS];   // of groups with one external address
+};
+
+enum {
+	UNASKED_SENDS = 3,
+	UNASKED_WAITING = 256
+};
+
+struct telling { // one client, to be told in three datagrams
+	ns due;
+	bool cleared;     // an ANNOUNCE to view.client; else `update`
+	uint32_t since_s; // cleared: what he asked for later told him
+	struct nat_update update;
+};
+
+struct telling_queue {
+	uint32_t first, n;
+	struct telling list[UNASKED_WAITING];
+};
+
+struct unasked {
+	struct bucket rate;
+	struct telling_queue queues[UNASKED_SENDS]; // by how often it was said
+};
+
+// ---- a wish being granted --------------------------------------------------------------------
+
+enum {
+	WISH_LOST_KEPT = 16
+};
+
+struct granting {
+	bool busy; // `wish` is being granted
+	bool began;
+	struct shard_wish wish;
+	uint32_t rows;
+	// Clearing: first those who lose what they asked for others are named.
+	bool named;
+	uint32_t lease_cursor;
+	struct lost {
+		ip4 address;
+		uint8_t realm;
+	} lost[WISH_LOST_KEPT]; // named already, the last of them
+	uint32_t n_lost;
+};
+
 struct shard {
 	struct nat *nat;
+	struct server_clients *clients;
 	uint16_t id, n_shards;
 	const struct shard_epochs *epochs;
 	struct bucket icmp_errors;
@@ -46,12 +113,9 @@ struct shard {
 	uint32_t n_held;
 
 	struct ring *wishes, *answers;
-	bool busy; // `wish` is being answered
-	struct shard_wish wish;
-	uint32_t rows;
-
-	bool announce_all;        // at start, when the first configuration is in place
-	uint64_t announce_groups; // bit set by wish
+	struct granting granting;
+	struct announce announce;
+	struct unasked unasked;
 };
 
 // One burst on its way through the shard.
@@ -140,21 +204,57 @@ enum verdict refuse(
 // A source that no host there can have: one of our own addresses, or the network or broadcast
 // address of a subnet of the interface it came by.
 bool is_impossible_source(const struct conf *c, const struct pkt *p);
+// Network or broadcast address of a subnet of this interface.
+bool is_subnet_end(const struct conf_interface *iface, ip4 ip);
 
 enum verdict local_packet(struct burst *b, struct pkt *p, const struct conf_local *local);
 // The group whose PCP server a UDP packet to one of our addresses is for, or PREFIX_NONE.
 uint32_t pcp_group(const struct conf *c, const struct pkt *p, const struct conf_local *local);
 enum verdict pcp_packet(struct burst *b, struct pkt *p, uint32_t group);
+// The worker that owns the host which a PKT_THIRD_PARTY packet is about.
+uint16_t pcp_target_owner(const struct conf *c, const struct pkt *p, uint16_t any);
 // The limit on new subscribers of the interface: asked before, charged only when one was made, so
 // that requests that come to nothing cost nobody a place.
 bool newcomer_allowed(struct burst *b, const struct pkt *p);
 void newcomer_charge(struct burst *b, const struct pkt *p);
+
+// ---- epoch.c ---------------------------------------------------------------------------------
+
 uint32_t group_epoch_s(const struct shard *s, uint32_t group, ns now);
+uint32_t client_epoch_s(const struct shard *s, uint32_t group, uint8_t realm, ip4 client, ns now);
 
-// ---- background ------------------------------------------------------------------------------
+// ---- datagram.c ------------------------------------------------------------------------------
 
-bool reconcile_step(struct shard *s, const struct conf *c, uint32_t now_s); // true: more to do
-bool wishes_step(struct shard *s, const struct conf *c, uint32_t now_s);
-void announce_step(struct shard *s, const struct conf *c, ns now, const struct shard_sink *sink);
+// A packet with its next hop, towards d->to; NULL: no route, or no buffer (counted).
+struct pkt *datagram_open(struct shard *s, const struct conf *c, const struct datagram *d,
+	const struct shard_sink *sink);
+uint8_t *datagram_payload(struct pkt *p);
+void datagram_send(
+	struct pkt *p, const struct datagram *d, size_t payload_len, const struct shard_sink *sink);
+// A datagram from a group's server to one of its clients; false: there is no server to speak.
+bool datagram_to_client(const struct shard *s, const struct conf *c, uint32_t group, uint8_t realm,
+	ip4 client, uint16_t port, struct datagram *d);
+
+// ---- announce.c, updates.c -------------------------------------------------------------------
+
+void announce_group(struct shard *s, uint32_t group, ns now);
+// A configuration was taken over: announces what changed for clients.
+void announce_configuration(struct shard *s, const struct conf *c, ns now);
+// One unicast ANNOUNCE; false: he cannot be told.
+bool announce_to(struct shard *s, const struct conf *c, ns now, const struct shard_sink *sink,
+	const struct server_client *client);
+bool announce_step(struct shard *s, const struct conf *c, ns now, const struct shard_sink *sink);
+
+// The operator's limit on unicast datagrams that nobody asked for.
+bool unasked_allowed(const struct shard *s, const struct conf *c, ns now);
+void unasked_charge(struct shard *s, const struct conf *c, ns now);
+// Queues an ANNOUNCE to a client whose state was cleared; false: no place now.
+bool tell_cleared(struct shard *s, uint8_t realm, ip4 client, ns now);
+bool updates_step(struct shard *s, const struct conf *c, ns now, const struct shard_sink *sink);
+
+// ---- reconcile.c, wishes.c -------------------------------------------------------------------
+
+bool reconcile_step(struct shard *s, const struct conf *c, ns now); // true: more to do
+bool wishes_step(struct shard *s, const struct conf *c, ns now);
 
 #endif

@@ -9,7 +9,8 @@ enum {
 	START_S = 100000,
 	START_EPOCH_S = 100,
 	MAX_STEPS = 1000000, // of shard_step() until it has nothing left to do
-	SEED = 6887
+	SEED = 6887,
+	ANNOUNCED_S = 130 // by then a start was announced for the last time
 };
 
 // ---- what the shard lets out
@@ -118,14 +119,18 @@ static void *zeroed(size_t size)
 
 static bool take_over(struct world *w)
 {
-	struct shard_setup setup = {
-		.n_shards = 1, .limits = conf_shard_limits(w->conf), .epochs = w->epochs};
+	struct shard_setup setup = {.n_shards = 1,
+		.limits = conf_shard_limits(w->conf),
+		.clients = conf_shard_clients(w->conf),
+		.epochs = w->epochs};
 
 	rng_init_u64(&setup.seed, SEED);
 	w->mem = zeroed(shard_size(&setup));
 	w->shard = shard_init(w->mem, &setup, w->now);
 	if (!settle(w) || shard_generation(w->shard) != w->conf->generation)
 		return false;
+	world_pass(w, ANNOUNCED_S);
+	world_set_epoch(w, START_EPOCH_S);
 	w->n_out = 0; // what it says on its own before anybody is there
 	return true;
 }
@@ -228,6 +233,18 @@ static bool named(const char *name, const char *prefix, const char *rest)
 	return strncmp(name, prefix, n) == 0 && strcmp(name + n, rest) == 0;
 }
 
+// Of all groups.
+static uint64_t server_sum(const struct shard_counters *s, size_t offset)
+{
+	uint64_t sum = 0, value;
+
+	for (unsigned group = 0; group < NAT_MAX_GROUPS; group++) {
+		memcpy(&value, (const uint8_t *)&s->server[group] + offset, sizeof value);
+		sum += value;
+	}
+	return sum;
+}
+
 bool world_counter(const struct world *w, const char *name, uint64_t *value)
 {
 	const struct shard_counters *s = shard_counters(w->shard);
@@ -237,8 +254,10 @@ bool world_counter(const struct world *w, const char *name, uint64_t *value)
 		if (named(name, "drops.", drop_name(d)))
 			return *value = s->drops[d], true;
 	for (unsigned r = 0; r < PCP_RESULT_COUNT; r++)
-		if (named(name, "results.", pcp_result_name(r)))
-			return *value = s->server.results[r], true;
+		if (named(name, "results.", pcp_result_name(pcp_result_at(r))))
+			return *value = server_sum(s, offsetof(struct server_counters, results) +
+							      r * sizeof(uint64_t)),
+			       true;
 #define X(field, sentence)                                                                         \
 	if (named(name, "shard.", #field))                                                         \
 		return *value = s->field, true;
@@ -246,7 +265,7 @@ bool world_counter(const struct world *w, const char *name, uint64_t *value)
 #undef X
 #define X(field, sentence)                                                                         \
 	if (named(name, "server.", #field))                                                        \
-		return *value = s->server.field, true;
+		return *value = server_sum(s, offsetof(struct server_counters, field)), true;
 	SERVER_COUNTERS(X)
 #undef X
 #define X(field, sentence)                                                                         \

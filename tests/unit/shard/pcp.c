@@ -59,8 +59,8 @@ Test(pcp, a_port_is_mapped_at_the_gateway_address_and_reached)
 	maps_and_is_reached(&w, world_host(&w, 0, 0), GATEWAY);
 	maps_and_is_reached(&w, world_host(&w, 1, 0), GATEWAY);
 	cr_assert_eq(WORLD_COUNT(&w, pcp_replies), 2);
-	cr_assert_eq(WORLD_COUNT(&w, server.maps_created), 2);
-	cr_assert_eq(WORLD_COUNT(&w, group_results[0][PCP_SUCCESS]), 2);
+	cr_assert_eq(WORLD_COUNT(&w, server[0].maps_created), 2);
+	cr_assert_eq(WORLD_COUNT(&w, server[0].results[PCP_RESULT_SUCCESS]), 2);
 	world_close(&w);
 }
 
@@ -95,7 +95,7 @@ Test(pcp, pcp_from_outside_is_not_served)
 	cr_assert_eq(f.p.kind, PKT_ICMP_ERROR);
 	cr_assert_eq(f.p.l3[f.p.l4_at + 1], ICMP_PORT_UNREACHABLE);
 	cr_assert_eq(WORLD_COUNT(&w, pcp_replies), 0);
-	cr_assert_eq(WORLD_COUNT(&w, server.requests), 0);
+	cr_assert_eq(WORLD_COUNT(&w, server[0].requests), 0);
 	world_close(&w);
 }
 
@@ -107,7 +107,7 @@ Test(pcp, the_outside_address_serves_nobody)
 	world_open(&w, ONE_SHARD);
 	ask_announce(&w, INSIDE_PORT, HOME, EDGE, &f);
 	cr_assert_eq(f.p.kind, PKT_ICMP_ERROR);
-	cr_assert_eq(WORLD_COUNT(&w, server.requests), 0);
+	cr_assert_eq(WORLD_COUNT(&w, server[0].requests), 0);
 	world_close(&w);
 }
 
@@ -146,7 +146,7 @@ Test(pcp, another_groups_server_authorizes_nobody)
 	m = ask_map(&w, OFFICE, SERVER, IP_TCP, 8080, 3600);
 	cr_assert_eq(m.result, PCP_NOT_AUTHORIZED);
 	cr_assert_eq(WORLD_NAT(&w, mappings), 0);
-	cr_assert_eq(WORLD_COUNT(&w, group_results[1][PCP_NOT_AUTHORIZED]), 1);
+	cr_assert_eq(WORLD_COUNT(&w, server[1].results[PCP_RESULT_NOT_AUTHORIZED]), 1);
 	m = ask_map(&w, OFFICE, OFFICE_SERVER, IP_TCP, 8080, 3600);
 	cr_assert_eq(m.result, PCP_SUCCESS);
 	cr_assert_eq(granted(&m).addr & ~1u, 0xcb007108);
@@ -399,7 +399,7 @@ Test(pcp, newcomers_who_map_have_the_rate_of_those_who_send)
 	cr_assert_eq(ask_map(&w, HOME, SERVER, IP_UDP, 1, 600).result, PCP_SUCCESS);
 	cr_assert_eq(ask_map(&w, HOME + 1, SERVER, IP_UDP, 1, 600).result, PCP_SUCCESS);
 	cr_assert_eq(ask_map(&w, HOME + 2, SERVER, IP_UDP, 1, 600).result, PCP_NO_RESOURCES);
-	cr_assert_eq(WORLD_COUNT(&w, server.newcomers_refused), 1);
+	cr_assert_eq(WORLD_COUNT(&w, server[0].newcomers_refused), 1);
 	cr_assert_eq(WORLD_NAT(&w, subscribers), 2);
 	cr_assert_eq(ask_map(&w, HOME, SERVER, IP_UDP, 2, 600).result, PCP_SUCCESS);
 	ask_announce(&w, INSIDE_PORT, HOME + 3, SERVER, &f);

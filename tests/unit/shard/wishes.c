@@ -71,7 +71,7 @@ Test(wishes, pages_hold_every_mapping_once)
 		wish.cursor = page.cursor;
 		pages++;
 	} while (wish.cursor != 0);
-	cr_assert_eq(rows, 300);
+	cr_assert_eq(rows, 300, "%u rows", rows);
 	cr_assert_geq(pages, 300 / 37 + 1);
 	world_close(&w);
 }

@@ -12,7 +12,7 @@
 enum {
 	WORLD_SHARDS = 8,
 	WORLD_QUEUE = 256,     // packets that wait for one shard
-	WORLD_SENT = 64,       // packets the shards sent unasked, kept until read
+	WORLD_SENT = 256,      // packets the shards sent unasked, kept until read
 	WORLD_ROOM = 2048,     // octets of a buffer
 	WORLD_START_S = 100000 // the clock at the beginning
 };
@@ -70,6 +70,7 @@ void world_step(struct world *w);                          // one step of each s
 void world_settle(struct world *w);                        // until nobody has more to do right now
 void world_reload(struct world *w, const char *yaml);      // both
 void world_pass(struct world *w, uint32_t seconds);        // second by second, settling
+void world_pass_ms(struct world *w, uint32_t ms);          // in steps of 50 ms
 void world_set_epoch(struct world *w, uint32_t group, uint32_t age_s);
 
 // ---- packets ---------------------------------------------------------------------------------
