@@ -1,25 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// Questions that only shards can answer: pages of mappings and subscribers, deletions. A shard
-// takes one wish at a time, so each has a desk: whoever stands there is served, the others come
-// back next round. A wish asks for at most CTL_PAGE rows, and a client that does not read its rows
-// asks for no more; so a walk over millions holds a few hundred rows at any moment, and two walks
-// share a shard page by page.
+// Questions that only shards can answer: pages of mappings, subscribers, leases and PCP clients,
+// and what an operator does to them. A shard takes one wish at a time, so each has a desk: whoever
+// stands there is served, the others come back next round. A wish asks for at most CTL_PAGE rows,
+// and a client that does not read its rows asks for no more; so a walk over millions holds a few
+// hundred rows at any moment, and two walks share a shard page by page.
 #include "state.h"
 
 #include <errno.h>
 
 // ---- from a request to a wish ----------------------------------------------------------------
 
+uint8_t ask_find_group(const struct ctl *ctl, const char *name)
+{
+	for (unsigned i = 0; i < CONF_MAX_GROUPS; i++) {
+		const struct conf_group *group = &ctl->conf->groups[i];
+		if (group->used && strcmp(group->name, name) == 0)
+			return (uint8_t)i;
+	}
+	return UINT8_MAX;
+}
+
 static bool fill_group(struct ctl *ctl, struct client *c, struct shard_wish *wish)
 {
 	const char *name = c->request.filter.group;
 
-	wish->group = UINT8_MAX;
-	for (unsigned i = 0; name && i < CONF_MAX_GROUPS; i++) {
-		const struct conf_group *group = &ctl->conf->groups[i];
-		if (group->used && strcmp(group->name, name) == 0)
-			wish->group = (uint8_t)i;
-	}
+	wish->group = name ? ask_find_group(ctl, name) : UINT8_MAX;
 	if (name && wish->group == UINT8_MAX) {
 		client_error(c, "not-found", "there is no NAT group \"%.32s\"", name);
 		return false;
@@ -39,7 +44,7 @@ static bool fill_realm(struct ctl *ctl, struct client *c, struct shard_wish *wis
 	return true;
 }
 
-// Whoever removes something must mean one subscriber: when nothing is said and exactly one realm
+// Whoever changes something must mean one subscriber: when nothing is said and exactly one realm
 // has this address in a NAT group, it is that one.
 static bool guess_realm(struct ctl *ctl, struct client *c, struct shard_wish *wish)
 {
@@ -108,6 +113,13 @@ static enum shard_wish_kind wish_kind(enum request_kind kind)
 	switch (kind) {
 	case REQUEST_SHOW_SUBSCRIBERS:
 		return SHARD_SHOW_SUBSCRIBERS;
+	case REQUEST_SHOW_LEASES:
+		return SHARD_SHOW_LEASES;
+	case REQUEST_SHOW_CLIENTS:
+		return SHARD_SHOW_CLIENTS;
+	case REQUEST_ADD_MAPPING:
+	case REQUEST_ADD_STATIC:
+		return SHARD_ADD_MAPPING;
 	case REQUEST_DELETE_MAPPING:
 		return SHARD_DELETE_MAPPING;
 	case REQUEST_CLEAR_SUBSCRIBER:
@@ -119,7 +131,29 @@ static enum shard_wish_kind wish_kind(enum request_kind kind)
 
 static bool is_walk(const struct ask *ask)
 {
-	return ask->wish.kind == SHARD_SHOW_MAPPINGS || ask->wish.kind == SHARD_SHOW_SUBSCRIBERS;
+	return ask->wish.kind == SHARD_SHOW_MAPPINGS || ask->wish.kind == SHARD_SHOW_SUBSCRIBERS ||
+	       ask->wish.kind == SHARD_SHOW_LEASES || ask->wish.kind == SHARD_SHOW_CLIENTS;
+}
+
+// A deed, or a walk over what one subscriber has: it must be clear who is meant.
+static bool is_of_one(const struct ask *ask)
+{
+	return !is_walk(ask) || ask->wish.kind == SHARD_SHOW_LEASES;
+}
+
+static bool prepare(struct ctl *ctl, struct client *c)
+{
+	struct ask *ask = &c->ask;
+
+	if (!fill_group(ctl, c, &ask->wish) || !fill_realm(ctl, c, &ask->wish))
+		return false;
+	if (is_of_one(ask) && !guess_realm(ctl, c, &ask->wish))
+		return false;
+	if (ask->wish.kind == SHARD_SHOW_CLIENTS && !top_open(ask)) {
+		client_error(c, "failed", "out of memory");
+		return false;
+	}
+	return is_walk(ask) ? place_cursor(c) : deeds_prepare(ctl, c);
 }
 
 void ask_start(struct ctl *ctl, struct client *c)
@@ -135,21 +169,22 @@ void ask_start(struct ctl *ctl, struct client *c)
 		.kinds = f->kinds,
 		.has_port = f->has_port,
 		.has_external_port = f->has_external_port,
+		.detail = c->request.detail,
 	};
 	pick_shards(ctl, ask, f);
-	if (!fill_group(ctl, c, &ask->wish) || !fill_realm(ctl, c, &ask->wish))
-		return;
-	if (is_walk(ask) ? place_cursor(c) : guess_realm(ctl, c, &ask->wish))
+	if (prepare(ctl, c))
 		ask->state = ASK_PENDING;
 }
 
 // ---- to the shards ---------------------------------------------------------------------------
 
-static void finish_walk(struct client *c)
+static void finish_walk(struct ctl *ctl, struct client *c)
 {
 	struct ask *ask = &c->ask;
-	json_t *done = json_pack("{s:I}", "rows", (json_int_t)ask->rows);
 
+	if (ask->top)
+		top_show(ctl, c);
+	json_t *done = json_pack("{s:I}", "rows", (json_int_t)ask->rows);
 	if (done && ask->shard < ask->shard_end)
 		json_object_set_new(
 			done, "cursor", json_sprintf("%u:%u", ask->shard, ask->wish.cursor));
@@ -176,7 +211,7 @@ static void place_wish(struct ctl *ctl, struct client *c)
 	if (desk->busy || !is_next(ctl, c))
 		return;
 	ask->wish.id = ++ctl->last_id;
-	ask->wish.max = min_u32(ask->limit - ask->rows, CTL_PAGE);
+	ask->wish.max = ask->top ? CTL_PAGE : min_u32(ask->limit - ask->rows, CTL_PAGE);
 	if (!shard_wish(io_shard(ctl->io, ask->shard), &ask->wish))
 		return;
 	*desk = (struct desk){.busy = true, .id = ask->wish.id, .client = c};
@@ -186,7 +221,8 @@ static void place_wish(struct ctl *ctl, struct client *c)
 
 static void lose_patience(struct ctl *ctl, struct client *c)
 {
-	uint16_t shard = c->ask.shard;
+	bool errand = c->ask.state == ASK_ERRAND;
+	uint16_t shard = errand ? errands_clearing(ctl, c->ask.wish.group) : c->ask.shard;
 
 	if (ctl->now - c->ask.since < CTL_ANSWER_PATIENCE)
 		return;
@@ -202,10 +238,13 @@ void ask_step(struct ctl *ctl, struct client *c)
 		ask->since = ctl->now; // it is the reader who is slow
 	else if (ask->state == ASK_PENDING && is_walk(ask) &&
 		 (ask->shard == ask->shard_end || ask->rows >= ask->limit))
-		finish_walk(c);
+		finish_walk(ctl, c);
 	else if (ask->state == ASK_PENDING)
 		place_wish(ctl, c);
-	if (ask->state == ASK_PENDING || ask->state == ASK_WAITING)
+	else if (ask->state == ASK_ERRAND &&
+		 errands_clearing(ctl, ask->wish.group) == ctl->conf->n_workers)
+		client_done(c, json_object());
+	if (ask->state == ASK_PENDING || ask->state == ASK_WAITING || ask->state == ASK_ERRAND)
 		lose_patience(ctl, c);
 }
 
@@ -237,20 +276,42 @@ static void take_end_of_walk(struct ask *ask, const struct shard_answer *answer)
 		ask->shard++;
 }
 
-static void take_end_of_deed(struct client *c, int error)
+// Filters and text come behind their mapping: it goes out when the next thing comes.
+static void send_mapping(struct client *c)
 {
-	bool mapping = c->ask.wish.kind == SHARD_DELETE_MAPPING;
+	if (c->ask.row)
+		client_row(c, c->ask.row);
+	c->ask.row = NULL;
+}
 
-	if (error == -ENOENT)
-		client_error(
-			c, "not-found", "there is no such %s", mapping ? "mapping" : "subscriber");
-	else if (error == -EPERM)
-		client_error(c, "static",
-			"a static mapping is removed from the configuration, not here");
-	else if (error)
-		client_error(c, "failed", "%s", strerror(-error));
-	else
-		client_done(c, json_object());
+static void take_row(
+	struct ctl *ctl, struct client *c, uint16_t shard, const struct shard_answer *answer)
+{
+	struct ask *ask = &c->ask;
+
+	switch (answer->kind) {
+	case SHARD_ROW_MAPPING:
+		send_mapping(c);
+		ask->row = row_of_mapping(ctl, shard, &answer->mapping);
+		ask->rows++;
+		break;
+	case SHARD_ROW_FILTER:
+		row_add_filter(ask->row, &answer->filter);
+		break;
+	case SHARD_ROW_TEXT:
+		row_add_text(ask->row, &answer->text);
+		break;
+	case SHARD_ROW_SUBSCRIBER:
+		client_row(c, row_of_subscriber(ctl, shard, &answer->subscriber));
+		ask->rows++;
+		break;
+	case SHARD_ROW_CLIENT:
+		if (ask->top)
+			top_offer(ask, shard, &answer->client);
+		break;
+	default:
+		break;
+	}
 }
 
 static void take_answer(struct ctl *ctl, uint16_t shard, const struct shard_answer *answer)
@@ -260,21 +321,24 @@ static void take_answer(struct ctl *ctl, uint16_t shard, const struct shard_answ
 
 	if (!desk->busy || answer->id != desk->id)
 		return;
-	if (answer->kind == SHARD_DONE)
+	if (answer->kind == SHARD_LOST_CLIENT)
+		errands_lost_client(ctl, &answer->client); // whoever asked may have left
+	if (answer->kind == SHARD_DONE && desk->errand)
+		errands_end(ctl, shard, answer->error);
+	else if (answer->kind == SHARD_DONE)
 		*desk = (struct desk){0};
 	if (!c)
 		return;
 	c->ask.since = ctl->now;
 	if (answer->kind != SHARD_DONE) {
-		bool mapping = answer->kind == SHARD_ROW_MAPPING;
-		client_row(c, mapping ? row_of_mapping(ctl, shard, &answer->mapping)
-				      : row_of_subscriber(ctl, shard, &answer->subscriber));
-		c->ask.rows++;
-	} else if (is_walk(&c->ask) && answer->error == 0) {
-		take_end_of_walk(&c->ask, answer);
-	} else {
-		take_end_of_deed(c, answer->error);
+		take_row(ctl, c, shard, answer);
+		return;
 	}
+	send_mapping(c);
+	if (is_walk(&c->ask) && answer->error == 0)
+		take_end_of_walk(&c->ask, answer);
+	else
+		deeds_end(ctl, c, answer);
 }
 
 void ask_collect(struct ctl *ctl)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -41,6 +42,10 @@ static void end_request(struct client *c)
 {
 	if (c->request.json)
 		request_fini(&c->request);
+	json_decref(c->ask.row);
+	free(c->ask.top);
+	c->ask.row = NULL;
+	c->ask.top = NULL;
 	c->ask.state = ASK_IDLE;
 }
 
@@ -90,9 +95,17 @@ static void start_request(struct ctl *ctl, struct client *c, const char *line, s
 	switch (c->request.kind) {
 	case REQUEST_SHOW_MAPPINGS:
 	case REQUEST_SHOW_SUBSCRIBERS:
+	case REQUEST_SHOW_LEASES:
+	case REQUEST_SHOW_CLIENTS:
+	case REQUEST_ADD_MAPPING:
+	case REQUEST_ADD_STATIC:
 	case REQUEST_DELETE_MAPPING:
 	case REQUEST_CLEAR_SUBSCRIBER:
 		ask_start(ctl, c);
+		break;
+	case REQUEST_CLEAR_GROUP:
+	case REQUEST_RESET_EPOCH:
+		deeds_start(ctl, c);
 		break;
 	case REQUEST_CONFIG_CHECK:
 	case REQUEST_CONFIG_APPLY:

@@ -20,6 +20,16 @@ static uint64_t read_drop(const struct ctl *ctl, uint16_t worker, size_t drop)
 	       counter_read(&shard_counters(io_shard(ctl->io, worker))->drops[drop]);
 }
 
+// A group that is gone counts too: counters never step back.
+static uint64_t read_of_groups(const struct shard *shard, size_t at)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < NAT_MAX_GROUPS; i++)
+		sum += read_at(&shard_counters(shard)->server[i], at);
+	return sum;
+}
+
 static uint64_t read_of_worker(
 	const struct ctl *ctl, const struct counter *counter, uint16_t worker)
 {
@@ -32,6 +42,8 @@ static uint64_t read_of_worker(
 		return read_at(shard_counters(shard), counter->at);
 	case COUNTER_NAT:
 		return read_at(shard_nat_counters(shard), counter->at);
+	case COUNTER_SERVER:
+		return read_of_groups(shard, counter->at);
 	case COUNTER_DROP:
 		return read_drop(ctl, worker, counter->at);
 	}

@@ -7,10 +7,11 @@
 #include <postern/io.h>
 
 enum counter_source {
-	COUNTER_IO,    // struct io_counters
-	COUNTER_SHARD, // struct shard_counters
-	COUNTER_NAT,   // struct nat_counters
-	COUNTER_DROP,  // enum drop: in io and in the shard
+	COUNTER_IO,     // struct io_counters
+	COUNTER_SHARD,  // struct shard_counters
+	COUNTER_NAT,    // struct nat_counters
+	COUNTER_SERVER, // struct server_counters, all groups together
+	COUNTER_DROP,   // enum drop: in io and in the shard
 };
 
 struct counter {

@@ -142,6 +142,7 @@ int ctl_round(struct ctl *ctl)
 		take_event(ctl, &events[i]);
 	ask_collect(ctl);
 	reload_watch(ctl);
+	errands_step(ctl);
 	for (unsigned i = 0; i < CTL_CLIENTS; i++) {
 		if (ctl->clients[i].fd >= 0)
 			client_step(ctl, &ctl->clients[i]);

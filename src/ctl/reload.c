@@ -45,6 +45,101 @@ static const char *explain(int error)
 				: strerror(-error);
 }
 
+// ---- what clients must be told ---------------------------------------------------------------
+
+static bool is_same_group(const struct conf *old, const struct conf *next, uint8_t group)
+{
+	const struct conf_group *a = &old->groups[group], *b = &next->groups[group];
+
+	return a->used && b->used && strcmp(a->name, b->name) == 0;
+}
+
+static bool has_third_parties(const struct conf *conf, uint8_t group)
+{
+	return conf->groups[group].pcp.third_party.sources.n > 0;
+}
+
+// Groups, as bits, that lose an external address. Both lists ascend.
+static uint64_t find_withdrawals(const struct conf *old, const struct conf *next)
+{
+	uint64_t groups = 0;
+	uint32_t k = 0;
+
+	for (uint32_t i = 0; i < old->n_external; i++) {
+		const struct conf_external *e = &old->external[i];
+		while (k < next->n_external && next->external[k].ip < e->ip)
+			k++;
+		if (k == next->n_external || next->external[k].ip != e->ip ||
+			next->external[k].group != e->group)
+			groups |= UINT64_C(1) << e->group;
+	}
+	return groups;
+}
+
+static bool is_same_prefix64(const struct pcp_prefix64 *a, const struct pcp_prefix64 *b)
+{
+	if (a->length != b->length || a->n != b->n ||
+		memcmp(a->octets, b->octets, sizeof a->octets) != 0)
+		return false;
+	for (unsigned i = 0; i < a->n && i < ARRAY_SIZE(a->ip4); i++) {
+		if (a->ip4[i].bits != b->ip4[i].bits || a->ip4[i].address != b->ip4[i].address)
+			return false;
+	}
+	return true;
+}
+
+// What a client cannot know by itself (RFC 7225, RFC 7753): other prefixes, or that sets
+// of ports are to be had now, or no more.
+static bool offers_changed(const struct server_policy *a, const struct server_policy *b)
+{
+	unsigned switches = 1u << PCP_INDEX_PREFIX64 | 1u << PCP_INDEX_PORT_SET;
+
+	if (!b->enabled)
+		return false;
+	if (((a->options ^ b->options) & switches) || a->port_set_max != b->port_set_max ||
+		a->n_prefix64 != b->n_prefix64)
+		return true;
+	for (uint32_t i = 0; i < a->n_prefix64; i++) {
+		if (!is_same_prefix64(&a->prefix64[i], &b->prefix64[i]))
+			return true;
+	}
+	return false;
+}
+
+// A subscriber whose mapping moves is told by his own shard. Whoever had asked for it on his behalf
+// is known to no shard alone: there the whole group's Epoch says that something was lost.
+static void note_changes(struct ctl *ctl, const struct conf *old, const struct conf *next)
+{
+	uint64_t withdrawn = find_withdrawals(old, next);
+
+	for (uint8_t i = 0; i < CONF_MAX_GROUPS; i++) {
+		uint64_t bit = UINT64_C(1) << i;
+		if (!is_same_group(old, next, i)) {
+			ctl->to_reset &= ~bit; // the new one's Epoch starts by itself
+			ctl->to_announce &= ~bit;
+			errands_forget_group(ctl, i);
+			continue;
+		}
+		if ((withdrawn & bit) && (has_third_parties(old, i) || has_third_parties(next, i)))
+			ctl->to_reset |= bit;
+		if (offers_changed(&old->groups[i].pcp, &next->groups[i].pcp))
+			ctl->to_announce |= bit;
+	}
+}
+
+// Once every shard has the new world: what a client then asks for is answered by it.
+static void tell_changes(struct ctl *ctl)
+{
+	for (uint8_t i = 0; i < CONF_MAX_GROUPS; i++) {
+		uint64_t bit = UINT64_C(1) << i;
+		if (ctl->to_reset & bit)
+			errands_reset_epoch(ctl, i, "an external address was withdrawn");
+		else if (ctl->to_announce & bit)
+			errands_announce(ctl, i);
+	}
+	ctl->to_reset = ctl->to_announce = 0;
+}
+
 // ---- putting a snapshot in force -------------------------------------------------------------
 
 // Takes `next`, which conf_load made. False: it needs a restart, as the complaints now say.
@@ -57,10 +152,12 @@ static bool put_in_force(struct ctl *ctl, struct conf *next, struct conf_complai
 		return false;
 	}
 	next->generation = ctl->conf->generation + 1;
+	note_changes(ctl, ctl->conf, next);
 	conf_destroy(io_publish(ctl->io, next, ctl->now));
 	ctl->conf = io_conf(ctl->io);
 	ctl->awaited = ctl->conf->generation;
 	ctl->awaited_since = ctl->now;
+	ctl->awaited_late = false;
 	log_notice(ctl->log, "configuration generation %ju is in force",
 		(uintmax_t)ctl->conf->generation);
 	return true;
@@ -171,20 +268,27 @@ void reload_hangup(struct ctl *ctl)
 	conf_complaints_destroy(&complaints);
 }
 
-// Tells the log once when the last shard has taken the newest generation over, or that one is late.
+static void log_late(struct ctl *ctl, uint16_t late)
+{
+	if (ctl->awaited_late || ctl->now - ctl->awaited_since < CTL_TAKEOVER_PATIENCE)
+		return;
+	ctl->awaited_late = true;
+	log_warn(ctl->log, "worker %u has not taken over generation %ju yet", late,
+		(uintmax_t)ctl->awaited);
+}
+
+// Once the last shard has taken the newest generation over, clients are told what changed; a shard
+// that is late is logged once.
 void reload_watch(struct ctl *ctl)
 {
 	if (!ctl->awaited)
 		return;
 	uint16_t late = find_late_shard(ctl, ctl->awaited);
-	bool over = late == ctl->conf->n_workers;
-	if (over)
-		log_info(ctl->log, "all workers have taken over generation %ju",
-			(uintmax_t)ctl->awaited);
-	else if (ctl->now - ctl->awaited_since >= CTL_TAKEOVER_PATIENCE)
-		log_warn(ctl->log, "worker %u has not taken over generation %ju yet", late,
-			(uintmax_t)ctl->awaited);
-	else
+	if (late < ctl->conf->n_workers) {
+		log_late(ctl, late);
 		return;
+	}
+	log_info(ctl->log, "all workers have taken over generation %ju", (uintmax_t)ctl->awaited);
 	ctl->awaited = 0;
+	tell_changes(ctl);
 }

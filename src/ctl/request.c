@@ -11,6 +11,8 @@ enum member {
 	MEMBER_KEY = 1 << 1,
 	MEMBER_PAGE = 1 << 2, // limit, cursor
 	MEMBER_FILE = 1 << 3, // file, text
+	MEMBER_TOP = 1 << 4,  // limit of a top list
+	MEMBER_DETAIL = 1 << 5,
 };
 
 enum field {
@@ -22,6 +24,12 @@ enum field {
 	FIELD_KIND = 1 << 5,
 	FIELD_REALM = 1 << 6,
 	FIELD_NONZERO = 1 << 7,
+	FIELD_LIFETIME = 1 << 8,
+	FIELD_DESCRIPTION = 1 << 9,
+};
+
+enum { // which internal endpoint
+	FIELDS_ENDPOINT = FIELD_SUBSCRIBER | FIELD_PROTOCOL | FIELD_PORT
 };
 
 static const struct verb {
@@ -36,17 +44,26 @@ static const struct verb {
 	[REQUEST_SHOW_GROUPS] = {"show", "groups", 0, 0, 0},
 	[REQUEST_SHOW_SUBSCRIBERS] = {"show", "subscribers", MEMBER_FILTER | MEMBER_PAGE,
 		FIELD_SUBSCRIBER | FIELD_GROUP | FIELD_REALM, 0},
-	[REQUEST_SHOW_MAPPINGS] = {"show", "mappings", MEMBER_FILTER | MEMBER_PAGE,
-		FIELD_SUBSCRIBER | FIELD_EXTERNAL | FIELD_PROTOCOL | FIELD_PORT | FIELD_GROUP |
-			FIELD_KIND | FIELD_REALM,
-		0},
+	[REQUEST_SHOW_MAPPINGS] = {"show", "mappings", MEMBER_FILTER | MEMBER_PAGE | MEMBER_DETAIL,
+		FIELDS_ENDPOINT | FIELD_EXTERNAL | FIELD_GROUP | FIELD_KIND | FIELD_REALM, 0},
+	[REQUEST_SHOW_LEASES] = {"show", "leases", MEMBER_FILTER | MEMBER_PAGE,
+		FIELD_SUBSCRIBER | FIELD_REALM, FIELD_SUBSCRIBER},
+	[REQUEST_SHOW_CLIENTS] = {"show", "pcp-clients", MEMBER_FILTER | MEMBER_TOP,
+		FIELD_SUBSCRIBER | FIELD_GROUP | FIELD_REALM, 0},
+	[REQUEST_SHOW_PCP] = {"show", "pcp", MEMBER_FILTER, FIELD_GROUP, 0},
 	[REQUEST_SHOW_COUNTERS] = {"show", "counters", MEMBER_FILTER, FIELD_NONZERO, 0},
 	[REQUEST_SHOW_NEIGHBOURS] = {"show", "neighbours", MEMBER_PAGE, 0, 0},
-	[REQUEST_DELETE_MAPPING] = {"delete", "mapping", MEMBER_KEY,
-		FIELD_SUBSCRIBER | FIELD_PROTOCOL | FIELD_PORT | FIELD_REALM,
-		FIELD_SUBSCRIBER | FIELD_PROTOCOL | FIELD_PORT},
+	[REQUEST_ADD_MAPPING] = {"add", "mapping", MEMBER_KEY,
+		FIELDS_ENDPOINT | FIELD_EXTERNAL | FIELD_REALM | FIELD_LIFETIME | FIELD_DESCRIPTION,
+		FIELDS_ENDPOINT},
+	[REQUEST_ADD_STATIC] = {"add", "static", MEMBER_KEY,
+		FIELDS_ENDPOINT | FIELD_EXTERNAL | FIELD_REALM, FIELDS_ENDPOINT | FIELD_EXTERNAL},
+	[REQUEST_DELETE_MAPPING] = {"delete", "mapping", MEMBER_KEY, FIELDS_ENDPOINT | FIELD_REALM,
+		FIELDS_ENDPOINT},
 	[REQUEST_CLEAR_SUBSCRIBER] = {"clear", "subscriber", MEMBER_KEY,
 		FIELD_SUBSCRIBER | FIELD_REALM, FIELD_SUBSCRIBER},
+	[REQUEST_CLEAR_GROUP] = {"clear", "group", MEMBER_KEY, FIELD_GROUP, FIELD_GROUP},
+	[REQUEST_RESET_EPOCH] = {"reset", "epoch", MEMBER_KEY, FIELD_GROUP, FIELD_GROUP},
 	[REQUEST_CONFIG_CHECK] = {"config", "check", MEMBER_FILE, 0, 0},
 	[REQUEST_CONFIG_APPLY] = {"config", "apply", MEMBER_FILE, 0, 0},
 	[REQUEST_CONFIG_SHOW] = {"config", "show", 0, 0, 0},
@@ -58,7 +75,8 @@ static const char *const kinds[] = {[NAT_ABSENT] = "absent",
 	[NAT_IMPLICIT] = "dynamic-implicit",
 	[NAT_EXPLICIT] = "dynamic-explicit",
 	[NAT_STATIC] = "static",
-	[NAT_RESTING] = "resting"};
+	[NAT_RESTING] = "resting",
+	[NAT_PEER] = "peer"};
 
 void request_refuse(struct refusal *why, const char *code, const char *format, ...)
 {
@@ -181,6 +199,21 @@ static bool read_nonzero(struct request_filter *f, const json_t *value)
 	return json_is_boolean(value);
 }
 
+static bool read_lifetime(struct request_filter *f, const json_t *value)
+{
+	json_int_t seconds = json_is_integer(value) ? json_integer_value(value) : 0;
+
+	f->lifetime_s = (uint32_t)seconds;
+	return seconds >= 1 && seconds <= REQUEST_LIFETIME_MAX;
+}
+
+static bool read_description(struct request_filter *f, const json_t *value)
+{
+	f->description = json_string_value(value);
+	f->description_length = json_string_length(value);
+	return f->description && f->description_length <= NAT_DESCRIPTION;
+}
+
 static const struct field_reader {
 	const char *name;
 	unsigned field;
@@ -193,9 +226,11 @@ static const struct field_reader {
 	{"port", FIELD_PORT, read_port, "a number from 0 to 65535"},
 	{"group", FIELD_GROUP, read_group, "the name of a NAT group"},
 	{"kind", FIELD_KIND, read_kind,
-		"\"dynamic-implicit\", \"dynamic-explicit\", \"static\" or \"resting\""},
+		"\"dynamic-implicit\", \"dynamic-explicit\", \"peer\", \"static\" or \"resting\""},
 	{"realm", FIELD_REALM, read_realm, "the name of an inside interface"},
 	{"nonzero", FIELD_NONZERO, read_nonzero, "true or false"},
+	{"lifetime", FIELD_LIFETIME, read_lifetime, "a number of seconds from 1 to 31536000"},
+	{"description", FIELD_DESCRIPTION, read_description, "a text of at most 128 octets"},
 };
 
 static const struct field_reader *find_reader(const char *name, unsigned allowed)
@@ -243,6 +278,17 @@ static bool read_limit(struct request *r, const json_t *value)
 	return limit >= 1 && limit <= REQUEST_LIMIT_MAX;
 }
 
+static bool read_top(struct request *r, const json_t *value)
+{
+	return read_limit(r, value) && r->limit <= REQUEST_TOP_MAX;
+}
+
+static bool read_detail(struct request *r, const json_t *value)
+{
+	r->detail = json_is_true(value);
+	return json_is_boolean(value);
+}
+
 static bool read_cursor(struct request *r, const json_t *value)
 {
 	const char *text = json_string_value(value);
@@ -272,7 +318,9 @@ static const struct member_reader {
 	const char *wanted;
 } members[] = {
 	{"limit", MEMBER_PAGE, read_limit, "a number from 1 to 10000"},
+	{"limit", MEMBER_TOP, read_top, "a number from 1 to 1000"},
 	{"cursor", MEMBER_PAGE, read_cursor, "the cursor of the page before"},
+	{"detail", MEMBER_DETAIL, read_detail, "true or false"},
 	{"file", MEMBER_FILE, read_file, "an absolute path"},
 	{"text", MEMBER_FILE, read_text, "a configuration"},
 };
@@ -324,8 +372,9 @@ static bool read_members(struct request *r, const struct verb *verb, struct refu
 		if (!read_member(r, name, value, verb, why))
 			return false;
 	}
-	if (verb->required && !json_object_get(r->json, "key"))
-		return refuse(why, "key", "given");
+	const char *object = verb->members & MEMBER_KEY ? "key" : "filter";
+	if (verb->required && !json_object_get(r->json, object))
+		return refuse(why, object, "given");
 	return true;
 }
 
@@ -341,6 +390,8 @@ bool request_parse(const char *line, size_t length, struct request *out, struct 
 		return false;
 	}
 	const struct verb *verb = find_verb(out->json, why);
+	if (verb && (verb->members & MEMBER_TOP))
+		out->limit = REQUEST_TOP;
 	bool right = verb && read_members(out, verb, why);
 	if (right && length > REQUEST_LINE && !out->text) {
 		request_refuse(

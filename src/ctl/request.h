@@ -12,6 +12,9 @@ enum {
 	REQUEST_TEXT_LINE = 1 << 20, // ... of one that carries a configuration
 	REQUEST_LIMIT = 1000,        // rows of a page unless asked otherwise
 	REQUEST_LIMIT_MAX = 10000,
+	REQUEST_TOP = 20, // rows of a top list unless asked otherwise
+	REQUEST_TOP_MAX = 1000,
+	REQUEST_LIFETIME_MAX = 365 * 86400, // what the configuration allows a lifetime to be, too
 };
 
 enum request_kind {
@@ -22,10 +25,17 @@ enum request_kind {
 	REQUEST_SHOW_GROUPS,
 	REQUEST_SHOW_SUBSCRIBERS,
 	REQUEST_SHOW_MAPPINGS,
+	REQUEST_SHOW_LEASES,
+	REQUEST_SHOW_CLIENTS,
+	REQUEST_SHOW_PCP,
 	REQUEST_SHOW_COUNTERS,
 	REQUEST_SHOW_NEIGHBOURS,
+	REQUEST_ADD_MAPPING,
+	REQUEST_ADD_STATIC,
 	REQUEST_DELETE_MAPPING,
 	REQUEST_CLEAR_SUBSCRIBER,
+	REQUEST_CLEAR_GROUP,
+	REQUEST_RESET_EPOCH,
 	REQUEST_CONFIG_CHECK,
 	REQUEST_CONFIG_APPLY,
 	REQUEST_CONFIG_SHOW,
@@ -41,11 +51,15 @@ struct request_filter { // zero means any
 	uint8_t kinds;    // bit set of enum nat_kind
 	bool nonzero;
 	const char *group, *realm; // names; NULL: any
+	uint32_t lifetime_s;       // of a mapping to be added; 0: not said
+	const char *description;   // likewise; NULL: none
+	size_t description_length;
 };
 
 struct request {
 	enum request_kind kind;
 	struct request_filter filter;
+	bool detail; // with the filters and the text of each mapping
 	uint32_t limit;
 	uint16_t shard;  // where the page begins: this shard,
 	uint32_t cursor; // from here on

@@ -252,6 +252,8 @@ static json_t *listens_of(const struct conf_group *group)
 		json_array_append_new(list, row_address(group->listen[i]));
 	if (group->listen_gateway)
 		json_array_append_new(list, json_string("gateway"));
+	if (group->listen_anycast)
+		json_array_append_new(list, json_string("anycast"));
 	return list;
 }
 
@@ -259,14 +261,10 @@ static json_t *results_of(const struct ctl *ctl, uint8_t group)
 {
 	json_t *object = json_object();
 
-	for (unsigned code = 0; code < PCP_RESULT_COUNT; code++) {
-		uint64_t sum = 0;
-		for (uint16_t i = 0; i < ctl->conf->n_workers; i++) {
-			const struct shard *shard = io_shard(ctl->io, i);
-			sum += counter_read(&shard_counters(shard)->group_results[group][code]);
-		}
-		if (sum)
-			json_object_set_new(object, pcp_result_name(code), number(sum));
+	for (unsigned i = 0; i < PCP_RESULT_COUNT; i++) {
+		uint64_t n = pcp_count(ctl, group, offsetof(struct server_counters, results[i]));
+		if (n)
+			json_object_set_new(object, pcp_result_name(pcp_result_at(i)), number(n));
 	}
 	return object;
 }
@@ -338,6 +336,9 @@ void show_start(struct ctl *ctl, struct client *c)
 		return;
 	case REQUEST_SHOW_COUNTERS:
 		counters_show(ctl, c);
+		return;
+	case REQUEST_SHOW_PCP:
+		pcp_show(ctl, c);
 		return;
 	default:
 		show_version(c);

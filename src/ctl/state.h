@@ -17,6 +17,7 @@ enum {
 	CTL_ROUND_MS = 10,        // the longest sleep
 	CTL_ROUND_REQUESTS = 16,  // of one client
 	CTL_ROUND_ANSWERS = 1024, // of one shard
+	CTL_LOSERS = 64,          // PCP clients whose Epoch is to be reset
 };
 
 // How long a shard may take to answer (a filter may leave it nothing to say for a whole walk), and
@@ -25,11 +26,14 @@ enum {
 #define CTL_TAKEOVER_PATIENCE (10 * NS_PER_S)
 
 enum ask_state {
-	ASK_IDLE,    // the client has no request under way
-	ASK_PENDING, // waits for its turn at the desk of shard `shard`
-	ASK_WAITING, // that shard has the wish
-	ASK_TAKEOVER // waits for every shard to reach `generation`
+	ASK_IDLE,     // the client has no request under way
+	ASK_PENDING,  // waits for its turn at the desk of shard `shard`
+	ASK_WAITING,  // that shard has the wish
+	ASK_TAKEOVER, // waits for every shard to reach `generation`
+	ASK_ERRAND    // waits for wish.group to be cleared on every shard
 };
+
+struct top; // the busiest PCP clients so far, see pcp.c
 
 struct ask { // the request a client waits for
 	enum ask_state state;
@@ -37,7 +41,9 @@ struct ask { // the request a client waits for
 	uint16_t shard, shard_end; // asks these in turn
 	uint32_t rows, limit;
 	uint64_t generation;
-	ns since; // when it last got on
+	ns since;        // when it last got on
+	json_t *row;     // a mapping whose filters and text may follow
+	struct top *top; // of `show pcp-clients`
 };
 
 struct client {
@@ -54,8 +60,27 @@ struct client {
 struct desk { // a shard takes one wish at a time
 	bool busy;
 	uint32_t id;           // of the wish it has
-	struct client *client; // NULL: left meanwhile
+	struct client *client; // NULL: left meanwhile, or an errand
+	bool errand;           // control's own wish
+	uint8_t kind, group;   // of the errand
 };
+
+struct loser { // a PCP client that lost what it had asked for as a third party
+	ip4 host;
+	uint8_t realm, group;
+};
+
+// What control itself wants of shards. Nobody's leaving can stop it half-way: mappings that are
+// gone without an Epoch that says so would be a lie.
+struct errands {
+	uint64_t clear[CONF_MAX_WORKERS];    // groups, as bits: to be cleared there
+	uint64_t clearing[CONF_MAX_WORKERS]; // being cleared there
+	uint64_t announce[CONF_MAX_WORKERS]; // to be announced there
+	struct loser losers[CTL_LOSERS];
+	unsigned n_losers;
+};
+
+static_assert(CONF_MAX_GROUPS <= 64, "sets of groups are 64 bits");
 
 struct ctl {
 	const struct log *log;
@@ -69,10 +94,13 @@ struct ctl {
 	ino_t socket_inode;
 	bool stop, hurry; // hurry: the next round shall not sleep
 	uint32_t last_id;
-	uint64_t awaited; // generation whose takeover is to be logged; 0: none
+	uint64_t awaited; // generation that the shards are taking over; 0: none
 	ns awaited_since;
+	bool awaited_late;              // and that has been logged
+	uint64_t to_reset, to_announce; // groups, as bits, once it is taken over
 	struct client clients[CTL_CLIENTS];
 	struct desk desks[CONF_MAX_WORKERS];
+	struct errands errands;
 };
 
 // ---- loop.c: one round of ctl_run() ----------------------------------------------------------
@@ -97,29 +125,56 @@ void client_error(struct client *c, const char *code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void client_fail(struct client *c, json_t *error); // {"error": value}, taken; ends the request
 
-// ---- show.c, ask.c, reload.c: the requests ---------------------------------------------------
+// ---- show.c, pcp.c, ask.c, deeds.c, reload.c: the requests -------------------------------------
 
-void show_start(struct ctl *ctl, struct client *c);    // answers at once
-void counters_show(struct ctl *ctl, struct client *c); // likewise
+void show_start(struct ctl *ctl, struct client *c);                  // answers at once
+void counters_show(struct ctl *ctl, struct client *c);               // likewise
+void pcp_show(struct ctl *ctl, struct client *c);                    // likewise
+uint64_t pcp_count(const struct ctl *ctl, uint8_t group, size_t at); // in struct server_counters
 uint64_t counters_drops(const struct ctl *ctl);
 uint64_t counter_read(const uint64_t *counter); // a worker may be writing it
 void ask_start(struct ctl *ctl, struct client *c);
 void ask_step(struct ctl *ctl, struct client *c);
-void ask_collect(struct ctl *ctl);                   // takes up the shards' answers
-void ask_abandon(struct ctl *ctl, struct client *c); // the client leaves
-bool ask_busy(const struct ctl *ctl);                // some shard has a wish
+void ask_collect(struct ctl *ctl);                               // takes up the shards' answers
+void ask_abandon(struct ctl *ctl, struct client *c);             // the client leaves
+bool ask_busy(const struct ctl *ctl);                            // some shard has a wish
+uint8_t ask_find_group(const struct ctl *ctl, const char *name); // UINT8_MAX: there is none
+void deeds_start(struct ctl *ctl, struct client *c);             // clear group, reset epoch
+// What a deed needs besides its key. False: refused, and the client knows why.
+bool deeds_prepare(struct ctl *ctl, struct client *c);
+void deeds_end(struct ctl *ctl, struct client *c, const struct shard_answer *answer);
+bool top_open(struct ask *ask); // false: out of memory
+void top_offer(struct ask *ask, uint16_t shard, const struct server_client *client);
+void top_show(struct ctl *ctl, struct client *c); // its rows
 void reload_start(struct ctl *ctl, struct client *c);
 void reload_step(struct ctl *ctl, struct client *c);
 void reload_hangup(struct ctl *ctl); // SIGHUP
 void reload_watch(struct ctl *ctl);
+
+// ---- errands.c: what control itself wants of shards ------------------------------------------
+
+void errands_step(struct ctl *ctl);
+void errands_clear_group(struct ctl *ctl, uint8_t group); // on every shard, then its Epoch
+// The worker that has not cleared the group yet; n_workers: none.
+uint16_t errands_clearing(const struct ctl *ctl, uint8_t group);
+void errands_reset_epoch(struct ctl *ctl, uint8_t group, const char *cause); // and announces it
+void errands_announce(struct ctl *ctl, uint8_t group);
+void errands_lost_client(struct ctl *ctl, const struct server_client *client);
+void errands_end(struct ctl *ctl, uint16_t shard, int32_t error);
+void errands_forget_group(struct ctl *ctl, uint8_t group); // its id is another group's now
 
 // ---- rows.c: what a shard says, as JSON ------------------------------------------------------
 
 json_t *row_of_mapping(const struct ctl *ctl, uint16_t shard, const struct nat_view *view);
 json_t *row_of_subscriber(
 	const struct ctl *ctl, uint16_t shard, const struct nat_subscriber_view *view);
+// A lease of row_of_mapping()'s, as it hangs on the mapping.
+void row_add_filter(json_t *row, const struct nat_filter *filter);
+void row_add_text(json_t *row, const struct shard_text *text);
+json_t *row_of_client(const struct ctl *ctl, uint16_t shard, const struct server_client *client);
 json_t *row_address(ip4 address);
-json_t *row_text(const char *text); // with '?' for what is not UTF-8
+json_t *row_group(const struct conf *conf, uint8_t group); // its name, or "#7"
+json_t *row_text(const char *text);                        // with '?' for what is not UTF-8
 const char *row_realm_name(const struct conf *conf, uint8_t realm);
 const char *row_group_name(const struct conf *conf, uint8_t group);
 uint64_t row_epoch_s(const struct ctl *ctl, uint8_t group, uint32_t own_base_s);

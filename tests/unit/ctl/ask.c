@@ -91,15 +91,85 @@ Test(ctl, shows_a_mapping_with_names)
 	cr_assert_str_eq(text,
 		"[{\"protocol\":\"udp\",\"internal_address\":\"100.64.0.0\","
 		"\"internal_port\":5000,\"realm\":\"inside\",\"external_address\":\"203.0.113.1\","
-		"\"external_port\":1024,\"kind\":\"dynamic-implicit\",\"group\":\"residential\","
-		"\"shard\":1,\"replied\":false,\"idle_left_s\":120},"
+		"\"external_port\":1024,\"ports\":1,\"kind\":\"dynamic-implicit\","
+		"\"group\":\"residential\",\"shard\":1,\"replied\":false,\"operator\":false,"
+		"\"idle_left_s\":120},"
 		"{\"protocol\":\"tcp\",\"internal_address\":\"100.64.0.0\","
 		"\"internal_port\":5001,\"realm\":\"inside\",\"external_address\":\"203.0.113.1\","
-		"\"external_port\":1025,\"kind\":\"dynamic-explicit\",\"group\":\"residential\","
-		"\"shard\":1,\"replied\":false,\"lifetime_left_s\":3600,"
-		"\"nonce\":\"aabb00000000000000000000\",\"client\":\"100.64.0.0\","
-		"\"client_port\":40000}]");
+		"\"external_port\":1025,\"ports\":1,\"kind\":\"dynamic-explicit\","
+		"\"group\":\"residential\",\"shard\":1,\"replied\":false,\"operator\":false,"
+		"\"lifetime_left_s\":3600,\"has_nonce\":true,\"client\":\"100.64.0.0\","
+		"\"client_port\":40000,\"client_realm\":\"inside\",\"dialect\":\"2\","
+		"\"third_party\":false,\"prefer_failure\":false,\"moved\":false,"
+		"\"filter_count\":0,\"description_octets\":0}]");
 	free(text);
+	json_decref(rows);
+	close(fd);
+	lab_close(lab);
+}
+
+// Only mapping 3 has filters and a text; they come behind it, as rows of their own.
+Test(ctl, shows_filters_and_text_with_their_mapping)
+{
+	struct lab *lab = lab_open();
+	json_t *rows = json_array();
+	lab->io.shards[0].n_mappings = 300;
+	int fd = lab_connect(lab);
+
+	json_decref(lab_ask(lab, fd, SHOW ",\"detail\":true}", rows));
+	cr_assert_eq(json_array_size(rows), 300u);
+	json_t *row = json_array_get(rows, 3);
+	cr_assert_eq(number_of(row, "filter_count"), 2);
+	char *filters = json_dumps(json_object_get(row, "filters"), JSON_COMPACT);
+	cr_assert_str_eq(filters, "[{\"prefix\":\"198.51.100.0/24\",\"port\":0},"
+				  "{\"prefix\":\"198.51.100.0/25\",\"port\":1}]");
+	cr_assert_str_eq(json_string_value(json_object_get(row, "description")), "a\033[2J");
+	cr_assert_null(json_object_get(json_array_get(rows, 4), "filters"));
+	cr_assert_null(json_object_get(json_array_get(rows, 2), "description"));
+	cr_assert_eq(number_of(json_array_get(rows, 7), "ports"), 4);
+	free(filters);
+	json_decref(rows);
+	close(fd);
+	lab_close(lab);
+}
+
+Test(ctl, never_shows_a_nonce)
+{
+	struct lab *lab = lab_open();
+	lab->io.shards[0].n_mappings = 8;
+	int fd = lab_connect(lab);
+
+	lab_say(fd, SHOW ",\"detail\":true}\n");
+	for (unsigned i = 0; i < 8; i++) {
+		char *line = lab_hear(lab, fd);
+		cr_assert_not_null(strstr(line, "\"row\""));
+		cr_assert_null(strstr(line, "aabb"));
+		free(line);
+	}
+	close(fd);
+	lab_close(lab);
+}
+
+Test(ctl, shows_peer_leases_of_one_subscriber)
+{
+	struct lab *lab = lab_open();
+	uint16_t owner = conf_inside_owner(lab->io.conf, 0x64500001u);
+	json_t *rows = json_array();
+	int fd = lab_connect(lab);
+
+	json_decref(lab_ask(lab, fd,
+		"{\"cmd\":\"show\",\"what\":\"leases\",\"filter\":{\"subscriber\":"
+		"\"100.80.0.1\"}}",
+		rows));
+	cr_assert_eq(json_array_size(rows), 1u);
+	const json_t *row = json_array_get(rows, 0);
+	cr_assert_str_eq(json_string_value(json_object_get(row, "kind")), "peer");
+	cr_assert_str_eq(json_string_value(json_object_get(row, "remote_address")), "198.51.100.9");
+	cr_assert_eq(number_of(row, "remote_port"), 443);
+	cr_assert_eq(lab->io.shards[owner].last_wish.kind, SHARD_SHOW_LEASES);
+	cr_assert_str_eq(
+		row_realm_name(lab->io.conf, lab->io.shards[owner].last_wish.key.realm), "inside");
+	cr_assert_eq(lab->io.shards[1 - owner].n_wishes, 0u);
 	json_decref(rows);
 	close(fd);
 	lab_close(lab);
@@ -210,6 +280,8 @@ Test(ctl, refuses_names_and_cursors_it_does_not_know)
 
 	expect_code(lab, SHOW ",\"filter\":{\"group\":\"gone\"}}", "not-found");
 	expect_code(lab, SHOW ",\"filter\":{\"realm\":\"outside\"}}", "not-found");
+	expect_code(lab, "{\"cmd\":\"show\",\"what\":\"pcp\",\"filter\":{\"group\":\"gone\"}}",
+		"not-found");
 	expect_code(lab, SHOW ",\"cursor\":\"2:0\"}", "bad-request");
 	expect_code(lab, SHOW ",\"cursor\":\"65535:0\"}", "bad-request");
 	cr_assert_eq(lab->io.shards[0].n_wishes + lab->io.shards[1].n_wishes, 0u);

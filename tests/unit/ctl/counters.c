@@ -30,8 +30,12 @@ Test(ctl, shows_counters_that_are_not_zero)
 	lab->io.shards[0].counters.inside_packets = 5;
 	lab->io.shards[0].nat.cleared = 6;
 	lab->io.shards[1].nat.mappings = 7;
-	lab->io.shards[1].counters.server.requests = 8;
-	lab->io.shards[1].counters.server.results[PCP_USER_EX_QUOTA] = 9;
+	lab->io.shards[1].counters.server[0].requests = 5;
+	lab->io.shards[1].counters.server[63].requests = 3; // of a group that is gone
+	lab->io.shards[1].counters.server[1].results[PCP_RESULT_USER_EX_QUOTA] = 9;
+	lab->io.shards[0].counters.server[0].options[PCP_INDEX_FILTER] = 2;
+	lab->io.shards[0].counters.server[0].opcodes[SERVER_MAP] = 3;
+	lab->io.shards[0].counters.server[0].dialects[PCP_NATPMP] = 4;
 	lab->io.shards[0].counters.drops[DROP_TTL] = 1;
 	lab->io.counters[0].drops[DROP_TTL] = 2;
 	lab->io.shards[1].counters.drops[DROP_TTL] = 4;
@@ -46,6 +50,9 @@ Test(ctl, shows_counters_that_are_not_zero)
 		{"nat.cleared", 6, 0},
 		{"nat-now.mappings", 7, 7},
 		{"pcp.requests", 8, 8},
+		{"pcp-dialect.nat-pmp", 4, 0},
+		{"pcp-opcode.map", 3, 0},
+		{"pcp-option.FILTER", 2, 0},
 		{"pcp-result.USER_EX_QUOTA", 9, 9},
 		{"drop.ttl", 7, 4},
 	};
@@ -60,6 +67,30 @@ Test(ctl, shows_counters_that_are_not_zero)
 	json_decref(rows);
 	close(fd);
 	lab_close(lab);
+}
+
+// The page is made without the rooms' functions: the names in it must still be theirs.
+Test(ctl, names_counters_as_the_rooms_do)
+{
+	unsigned opcodes = 0, options = 0, dialects = 0, results = 0;
+
+	for (size_t i = 0; i < counter_count; i++) {
+		const struct counter *c = &counter_list[i];
+		const char *name = NULL;
+		if (strcmp(c->section, "pcp-opcode") == 0)
+			name = server_opcode_name(opcodes++);
+		else if (strcmp(c->section, "pcp-option") == 0)
+			name = pcp_option_at(options++);
+		else if (strcmp(c->section, "pcp-dialect") == 0)
+			name = pcp_dialect_name(dialects++);
+		else if (strcmp(c->section, "pcp-result") == 0)
+			name = pcp_result_name(pcp_result_at(results++));
+		cr_assert(!name || strcmp(name, c->name) == 0, "%s is %s", c->name, name);
+	}
+	cr_assert_eq(opcodes, SERVER_OPCODE_COUNT);
+	cr_assert_eq(options, PCP_OPTION_COUNT);
+	cr_assert_eq(dialects, PCP_DIALECTS);
+	cr_assert_eq(results, PCP_RESULT_COUNT);
 }
 
 Test(ctl, shows_all_counters_there_are)

@@ -25,6 +25,7 @@ static const char conf_text[] =
 	"    inside: [inside]\n"
 	"    subscribers: [100.64.0.0/10]\n"
 	"    external-address-pool: [%s]\n"
+	"    pcp: { listen: [gateway]%s }\n"
 	"  business:\n"
 	"    inside: [office]\n"
 	"    subscribers: [10.0.0.0/8, 100.64.0.0/16]\n"
@@ -37,7 +38,7 @@ void lab_write_conf(const struct lab *lab, const char *format_of_pool, const cha
 	FILE *out = fopen(lab->conf_file, "w");
 
 	cr_assert_not_null(out);
-	fprintf(out, conf_text, format_of_pool, lab->socket, more);
+	fprintf(out, conf_text, format_of_pool, lab->pcp ? lab->pcp : "", lab->socket, more);
 	fclose(out);
 }
 

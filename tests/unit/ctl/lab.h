@@ -20,10 +20,13 @@ struct shard { // of the stand-in
 	struct shard_counters counters;
 	struct nat_counters nat;
 	uint64_t generation;
-	bool asleep;         // takes no step
-	bool stubborn;       // takes no configuration over
-	uint32_t n_mappings; // lab_mapping() says which
-	uint32_t n_wishes;   // so far
+	bool asleep;                            // takes no step
+	bool stubborn;                          // takes no configuration over
+	uint32_t n_mappings;                    // lab_mapping() says which
+	uint32_t n_clients;                     // lab_client() says which
+	uint32_t n_losers;                      // that a clearing reports, by lab_client()
+	uint32_t n_of_kind[SHARD_ANNOUNCE + 1]; // wishes taken
+	uint32_t n_wishes;                      // so far
 	bool busy;
 	struct shard_wish wish, last_wish;
 	uint32_t rows;
@@ -39,6 +42,7 @@ struct io {
 	struct shard shards[LAB_WORKERS];
 	struct io_counters counters[LAB_WORKERS];
 	struct shard_epochs epochs;
+	uint32_t n_resets; // of Epochs
 	uint32_t n_neighbours;
 	bool link_unknown;
 };
@@ -49,11 +53,14 @@ struct lab {
 	struct log log;
 	int log_pipe[2];
 	char log_text[LAB_LOG];
+	const char *pcp; // more of the first group's pcp, such as ", legacy: true"
 	struct ctl *ctl;
 };
 
 // Mapping i of shard k as the stand-in shows it.
 struct nat_view lab_mapping(uint16_t shard, uint32_t i);
+
+struct server_client lab_client(uint16_t shard, uint32_t i); // likewise of PCP clients
 
 struct lab *lab_open(void);      // the configuration of lab.c, running
 struct lab *lab_open_cold(void); // without its control thread

@@ -30,6 +30,12 @@ const struct shard_epochs *io_epochs(const struct io *io)
 	return &io->epochs;
 }
 
+void io_epoch_reset(struct io *io, uint8_t group, ns base)
+{
+	io->epochs.base_ns[group] = base;
+	io->n_resets++;
+}
+
 struct shard *io_shard(struct io *io, uint16_t worker)
 {
 	cr_assert_lt(worker, LAB_WORKERS);
@@ -99,9 +105,25 @@ struct nat_view lab_mapping(uint16_t shard, uint32_t i)
 		.idle_left_s = 120,
 		.lease_left_s = 3600,
 		.nonce = {0xaa, 0xbb},
+		.has_nonce = i % 2,
 		.client = 0x64400000u + i / 8,
 		.client_port = 40000,
+		.client_realm = 1,
+		.n_ports = i % 8 == 7 ? 4 : 1,
+		.n_filters = i % 8 == 3 ? 2 : 0,
+		.text_length = i % 8 == 3 ? 5 : 0,
 	};
+}
+
+struct server_client lab_client(uint16_t shard, uint32_t i)
+{
+	return (struct server_client){.address = 0x64500000u + 1000u * shard + i,
+		.realm = 1,
+		.dialect = i % 2 ? PCP_NATPMP : PCP_V2,
+		.port = 5350,
+		.requests = (i * 7919u) % 1009u,
+		.refused = i,
+		.seen_s = 90};
 }
 
 static bool push(struct shard *s, const struct shard_answer *answer)
@@ -127,6 +149,56 @@ static bool wants(const struct shard_wish *w, const struct nat_view *v)
 	       (w->key.protocol == 0 || w->key.protocol == v->key.protocol);
 }
 
+static uint32_t room(const struct shard *s)
+{
+	return LAB_ANSWERS - (s->head - s->tail);
+}
+
+// Two filters and a text hang on every eighth mapping.
+static void push_detail(struct shard *s, const struct nat_view *v)
+{
+	struct shard_answer a = {.kind = SHARD_ROW_FILTER, .id = s->wish.id};
+
+	for (uint16_t i = 0; i < v->n_filters; i++) {
+		a.filter = (struct nat_filter){
+			.address = 0xc6336400u, .bits = (uint8_t)(24 + i), .port = i};
+		push(s, &a);
+	}
+	if (v->text_length) {
+		a.kind = SHARD_ROW_TEXT;
+		a.text = (struct shard_text){.length = 5, .octets = "a\033[2J"};
+		push(s, &a);
+	}
+}
+
+static void walk_clients(struct shard *s)
+{
+	uint32_t *at = &s->wish.cursor;
+
+	for (; *at < s->n_clients && s->rows < s->wish.max && room(s) > 1; ++*at, s->rows++) {
+		struct shard_answer a = {.kind = SHARD_ROW_CLIENT,
+			.id = s->wish.id,
+			.client = lab_client(s->id, *at)};
+		push(s, &a);
+	}
+	if (*at == s->n_clients)
+		finish(s, 0, 0);
+	else if (s->rows == s->wish.max)
+		finish(s, 0, *at);
+}
+
+static void walk_leases(struct shard *s)
+{
+	struct shard_answer a = {.kind = SHARD_ROW_MAPPING, .id = s->wish.id};
+
+	a.mapping = lab_mapping(s->id, 1);
+	a.mapping.key.host = s->wish.key.host;
+	a.mapping.kind = NAT_PEER;
+	a.mapping.remote = (struct recipe){.addr = 0xc6336409u, .port = 443};
+	push(s, &a);
+	finish(s, s->deed_error, 0);
+}
+
 static void walk(struct shard *s)
 {
 	uint32_t *at = &s->wish.cursor;
@@ -141,14 +213,38 @@ static void walk(struct shard *s)
 		} else if (!wants(&s->wish, &a.mapping)) {
 			continue;
 		}
-		if (s->rows == s->wish.max || s->head - s->tail + 1 >= LAB_ANSWERS || !push(s, &a))
+		if (s->rows == s->wish.max || room(s) <= 4 || !push(s, &a))
 			break;
 		s->rows++;
+		if (s->wish.detail && a.kind == SHARD_ROW_MAPPING)
+			push_detail(s, &a.mapping);
 	}
 	if (*at == s->n_mappings)
 		finish(s, 0, 0);
 	else if (s->rows == s->wish.max)
 		finish(s, 0, *at);
+}
+
+// A clearing that takes what other hosts had asked for as third parties, one a step.
+static void deed(struct shard *s)
+{
+	bool clears = s->wish.kind == SHARD_CLEAR_SUBSCRIBER || s->wish.kind == SHARD_CLEAR_GROUP;
+	struct shard_answer a = {.kind = SHARD_LOST_CLIENT, .id = s->wish.id};
+
+	if (clears && s->n_losers && room(s) > 1) {
+		a.client = lab_client(s->id, --s->n_losers);
+		push(s, &a);
+		return;
+	}
+	a = (struct shard_answer){.kind = SHARD_DONE, .id = s->wish.id, .error = s->deed_error};
+	a.mapping = (struct nat_view){.key = s->wish.key,
+		.external = s->wish.external,
+		.kind = s->wish.lifetime_s ? NAT_EXPLICIT : NAT_STATIC,
+		.lease_left_s = s->wish.lifetime_s,
+		.text_length = s->wish.text_length,
+		.operators = true};
+	if (push(s, &a))
+		s->busy = false;
 }
 
 static void step(struct shard *s, const struct conf *conf)
@@ -159,8 +255,12 @@ static void step(struct shard *s, const struct conf *conf)
 		return;
 	if (s->wish.kind == SHARD_SHOW_MAPPINGS || s->wish.kind == SHARD_SHOW_SUBSCRIBERS)
 		walk(s);
+	else if (s->wish.kind == SHARD_SHOW_CLIENTS)
+		walk_clients(s);
+	else if (s->wish.kind == SHARD_SHOW_LEASES)
+		walk_leases(s);
 	else
-		finish(s, s->deed_error, 0);
+		deed(s);
 }
 
 void io_poll(struct io *io, ns now)
@@ -179,6 +279,7 @@ bool shard_wish(struct shard *s, const struct shard_wish *wish)
 	s->busy = true;
 	s->rows = 0;
 	s->n_wishes++;
+	s->n_of_kind[wish->kind]++;
 	return true;
 }
 

@@ -48,9 +48,68 @@ Test(ctl, understands_short_names_of_kinds)
 	request_fini(&r);
 }
 
+Test(ctl, reads_a_mapping_to_be_added)
+{
+	struct refusal why;
+	struct request r;
+
+	cr_assert(parse("{\"cmd\":\"add\",\"what\":\"mapping\",\"key\":{\"subscriber\":"
+			"\"100.64.0.10\",\"protocol\":\"udp\",\"port\":80,\"external\":"
+			"\"203.0.113.1:4000\",\"lifetime\":3600,\"description\":\"caf\u00e9\"}}",
+		&r, &why));
+	cr_assert_eq(r.kind, REQUEST_ADD_MAPPING);
+	cr_assert_eq(r.filter.lifetime_s, 3600u);
+	cr_assert_eq(r.filter.description_length, 5u);
+	cr_assert_eq(memcmp(r.filter.description, "caf\xc3\xa9", 5), 0);
+	cr_assert_eq(r.filter.external_port, 4000);
+	request_fini(&r);
+}
+
+Test(ctl, reads_what_a_walk_shall_show)
+{
+	struct refusal why;
+	struct request r;
+
+	cr_assert(parse("{\"cmd\":\"show\",\"what\":\"mappings\",\"detail\":true,"
+			"\"filter\":{\"kind\":\"peer\"}}",
+		&r, &why));
+	cr_assert(r.detail);
+	cr_assert_eq(r.filter.kinds, 1 << NAT_PEER);
+	request_fini(&r);
+	cr_assert(parse("{\"cmd\":\"show\",\"what\":\"pcp-clients\"}", &r, &why));
+	cr_assert_eq(r.limit, REQUEST_TOP);
+	request_fini(&r);
+	cr_assert(parse(
+		"{\"cmd\":\"reset\",\"what\":\"epoch\",\"key\":{\"group\":\"a\"}}", &r, &why));
+	cr_assert_str_eq(r.filter.group, "a");
+	request_fini(&r);
+}
+
+#define ADD(rest)                                                                                  \
+	"{\"cmd\":\"add\",\"what\":\"mapping\",\"key\":{\"subscriber\":\"1.2.3.4\","               \
+	"\"protocol\":\"tcp\",\"port\":1," rest "}}"
+
 static const struct {
 	const char *line, *code, *words;
 } wrong[] = {
+	{ADD("\"lifetime\":0"), "bad-request", "31536000"},
+	{ADD("\"lifetime\":31536001"), "bad-request", "31536000"},
+	{ADD("\"lifetime\":\"1h\""), "bad-request", "31536000"},
+	{ADD("\"description\":7"), "bad-request", "128 octets"},
+	{ADD("\"nonce\":\"00\""), "bad-request", "knows no \"nonce\""},
+	{"{\"cmd\":\"add\",\"what\":\"static\",\"key\":{\"subscriber\":\"1.2.3.4\",\"protocol\":"
+	 "\"tcp\",\"port\":1}}",
+		"bad-request", "\"external\" must be given"},
+	{"{\"cmd\":\"clear\",\"what\":\"group\"}", "bad-request", "\"key\" must be given"},
+	{"{\"cmd\":\"reset\",\"what\":\"epoch\",\"key\":{}}", "bad-request",
+		"\"group\" must be given"},
+	{"{\"cmd\":\"show\",\"what\":\"leases\"}", "bad-request", "\"filter\" must be given"},
+	{"{\"cmd\":\"show\",\"what\":\"leases\",\"filter\":{}}", "bad-request",
+		"\"subscriber\" must be given"},
+	{"{\"cmd\":\"show\",\"what\":\"pcp-clients\",\"limit\":1001}", "bad-request", "1000"},
+	{"{\"cmd\":\"show\",\"what\":\"pcp-clients\",\"cursor\":\"0:0\"}", "bad-request",
+		"knows no \"cursor\""},
+	{"{\"cmd\":\"show\",\"what\":\"mappings\",\"detail\":1}", "bad-request", "true or false"},
 	{"", "bad-json", "not a line of JSON"},
 	{"show status", "bad-json", "not a line of JSON"},
 	{"[]", "bad-request", "\"cmd\" and \"what\""},

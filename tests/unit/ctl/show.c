@@ -59,7 +59,8 @@ Test(ctl, shows_status_summed_over_workers)
 	snprintf(wanted, sizeof wanted,
 		"{\"version\":\"%s\",\"uptime_s\":5,\"config_file\":\"%s\",\"generation\":1,"
 		"\"workers\":2,\"huge_pages\":false,\"buffers\":1000,\"buffers_in_use\":7,"
-		"\"mappings\":21,\"leases\":0,\"resting\":0,\"subscribers\":2,\"blocks\":0,"
+		"\"mappings\":21,\"leases\":0,\"filters\":0,\"descriptions\":0,\"resting\":0,"
+		"\"subscribers\":2,\"blocks\":0,"
 		"\"addresses\":6,\"drops\":10,\"epoch_s\":{\"residential\":15,\"business\":10}}",
 		POSTERN_VERSION, lab->conf_file);
 	expect_row(rows, 0, wanted);
@@ -127,9 +128,9 @@ Test(ctl, shows_groups_with_the_owners_of_their_addresses)
 	json_t *address;
 	size_t i;
 
-	lab->io.shards[0].counters.group_results[0][PCP_SUCCESS] = 3;
-	lab->io.shards[1].counters.group_results[0][PCP_SUCCESS] = 4;
-	lab->io.shards[1].counters.group_results[0][PCP_NO_RESOURCES] = 1;
+	lab->io.shards[0].counters.server[0].results[PCP_RESULT_SUCCESS] = 3;
+	lab->io.shards[1].counters.server[0].results[PCP_RESULT_SUCCESS] = 4;
+	lab->io.shards[1].counters.server[0].results[PCP_RESULT_NO_RESOURCES] = 1;
 	json_t *rows = show(lab, "groups"), *one = json_array_get(rows, 0);
 	cr_assert_eq(json_array_size(rows), 2u);
 	cr_assert_str_eq(json_string_value(json_object_get(one, "name")), "residential");
