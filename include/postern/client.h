@@ -5,7 +5,7 @@
 // Threads  one thread at a time per client; clients share nothing.
 // Memory   postern_client_create() allocates once; no other call allocates.
 // Time     `now_ns`: nanoseconds of a clock that never jumps (CLOCK_BOOTTIME, CLOCK_MONOTONIC).
-// Book     docs/design/client.md; RFC 6887 s.8, s.11, s.14
+// Book     docs/design/client.md; RFC 6887 s.8, s.11, s.12, s.14
 //
 // A program's loop, with one UDP socket connected to the server:
 //
@@ -33,6 +33,7 @@ extern "C" {
 #define POSTERN_NEVER UINT64_MAX // a deadline that does not come
 #define POSTERN_SERVER_PORT 5351
 #define POSTERN_ANNOUNCE_PORT 5350 // where restart announcements to 224.0.0.1 arrive
+#define POSTERN_OPTIONS 1020       // octets of options that fit behind the longest request
 
 struct postern_endpoint {
 	uint8_t ip[16]; // IPv6, or IPv4 as ::ffff:a.b.c.d
@@ -63,23 +64,43 @@ void postern_client_destroy(struct postern_client *client); // NULL is fine; not
 struct postern_mapping {
 	uint8_t protocol; // 6 TCP, 17 UDP, any IANA number
 	uint16_t internal_port;
+	bool wildcard; // port 0 is meant: every port of the protocol; with protocol 0 of the host
+	struct postern_endpoint peer; // port not 0: PEER, for the traffic with this one remote host
 	struct postern_endpoint external; // a wish; all zeros: the server's choice
 	uint32_t lifetime_s;              // 0: delete the mapping
 	bool prefer_failure;              // rather no mapping than another external port
 	bool keep;                        // renew it, ask again when it is lost, until deleted
 	bool has_nonce;                   // of an earlier run; otherwise one is drawn
 	uint8_t nonce[12];
+	uint16_t n_options; // octets of options: postern_mapping_add_*() writes them
+	uint8_t options[POSTERN_OPTIONS];
 };
 
-// Starts asking. The id of the mapping, or -EINVAL (no protocol or port; PREFER_FAILURE without a
-// port or with lifetime 0), or -ENOSPC. The request repeats until answered: give up with
-// postern_client_forget().
+// Adds an option to every request for the mapping, behind those added before. 0, -ENOSPC, or
+// -EINVAL when it makes no sense. A server may ignore DESCRIPTION and other options from 128 on;
+// what it took it repeats in the answer. Deletes carry only what tells which mapping is meant.
+//
+// Only remote hosts of the prefix may reach the mapping (RFC 6887 s.13.3). `bits` of the address,
+// 0..32 for IPv4; port 0: every port. Filters add up, also to those the server holds already.
+int postern_mapping_add_filter(
+	struct postern_mapping *want, const uint8_t address[16], uint8_t bits, uint16_t port);
+int postern_mapping_clear_filters(struct postern_mapping *want); // what was there before goes
+// The mapping leads to this host instead of the one that asks (s.13.1), if the server allows it.
+int postern_mapping_add_third_party(struct postern_mapping *want, const uint8_t address[16]);
+int postern_mapping_add_description(struct postern_mapping *want, const char *utf8); // RFC 7220
+int postern_mapping_add_option(
+	struct postern_mapping *want, uint8_t code, const void *data, size_t length);
+
+// Starts asking. The id of the mapping, or -EINVAL (no protocol or port and no wildcard; a peer
+// and PREFER_FAILURE or lifetime 0; PREFER_FAILURE without a port or with lifetime 0), or -ENOSPC.
+// The request repeats until answered: give up with postern_client_forget().
 int postern_client_map(
 	struct postern_client *client, const struct postern_mapping *want, uint64_t now_ns);
 
 // Asks again now, or deletes: 0, or -EINVAL for an id that is not in use (or, to renew, one that is
-// being deleted). A mapping that was refused is not asked for again before the time has passed that
-// the server named; the request waits for that.
+// being deleted; or, to delete, one with a peer: PCP cannot end those early). A mapping that was
+// refused is not asked for again before the time has passed that the server named; the request
+// waits for that.
 int postern_client_renew(struct postern_client *client, int id, uint64_t now_ns);
 int postern_client_delete(struct postern_client *client, int id, uint64_t now_ns);
 
@@ -125,7 +146,7 @@ enum postern_what {
 struct postern_result {
 	enum postern_what what;
 	int id;          // of the mapping; -1: about the server
-	uint8_t result;  // RFC 6887 s.7.4; 0 is success
+	uint16_t result; // RFC 6887 s.7.4; 0 is success
 	uint8_t version; // POSTERN_OTHER_VERSION: nearest it speaks; 0: only NAT-PMP
 	uint8_t protocol;
 	uint16_t internal_port;

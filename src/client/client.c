@@ -160,6 +160,7 @@ static void start_delete(struct mapping *m, ns now)
 {
 	m->want.prefer_failure = false;
 	m->want.keep = false;
+	options_for_delete(&m->want);
 	clear_external(&m->want.external);
 	m->phase = PHASE_DELETING;
 	m->remains_s = 0;
@@ -167,14 +168,25 @@ static void start_delete(struct mapping *m, ns now)
 	request_start(&m->request, now);
 }
 
+static bool makes_sense(const struct postern_mapping *want)
+{
+	if (want->wildcard ? want->internal_port != 0
+			   : want->protocol == 0 || want->internal_port == 0)
+		return false;
+	if (want->peer.port != 0 &&
+		(want->wildcard || want->prefer_failure || want->lifetime_s == 0))
+		return false;
+	if (want->prefer_failure && (want->external.port == 0 || want->lifetime_s == 0))
+		return false;
+	return want->n_options % 4 == 0 && want->n_options <= POSTERN_OPTIONS;
+}
+
 int postern_client_map(
 	struct postern_client *c, const struct postern_mapping *want, uint64_t now_ns)
 {
 	struct mapping *m = find_free(c);
 
-	if (want->protocol == 0 || want->internal_port == 0)
-		return -EINVAL;
-	if (want->prefer_failure && (want->external.port == 0 || want->lifetime_s == 0))
+	if (!makes_sense(want))
 		return -EINVAL;
 	if (!m)
 		return -ENOSPC;
@@ -203,7 +215,7 @@ int postern_client_delete(struct postern_client *c, int id, uint64_t now_ns)
 {
 	struct mapping *m = find_used(c, id);
 
-	if (!m)
+	if (!m || m->want.peer.port != 0) // s.12.3: PEER can never delete
 		return -EINVAL;
 	start_delete(m, now_ns);
 	return 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an answer means (RFC 6887 s.8.3, s.11.4), in this order: does it come from our server; does
-// it say that the server speaks another version (such answers need not look like PCP at all); is it
-// well-formed; what does its Epoch say; which mapping is it about. Answers may come unasked, late,
-// twice, and in another order than the requests.
+// What an answer means (RFC 6887 s.8.3, s.11.4, s.12.4), in this order: does it come from our
+// server; does it say that the server speaks another version (such answers need not look like PCP
+// at all); is it well-formed; what does its Epoch say; which mapping is it about. Answers may come
+// unasked, late, twice, and in another order than the requests.
 #include "state.h"
 
 #define ANNOUNCE_SPREAD (5 * NS_PER_S) // s.14.1.3: not all clients at once
@@ -90,20 +90,34 @@ static bool take_announce(struct postern_client *c, const struct pcp_message *ms
 	return true;
 }
 
-// ---- MAP -------------------------------------------------------------------------------------
+// ---- MAP and PEER ----------------------------------------------------------------------------
+
+static bool same_peer(const struct postern_mapping *want, const struct pcp_message *msg)
+{
+	if (msg->opcode != PCP_PEER)
+		return want->peer.port == 0;
+	return want->peer.port == msg->remote_port &&
+	       memcmp(want->peer.ip, msg->remote_ip.b, sizeof msg->remote_ip.b) == 0;
+}
 
 static bool is_about(const struct mapping *m, const struct pcp_message *msg)
 {
 	return m->phase != PHASE_FREE && m->phase != PHASE_DONE &&
 	       m->want.protocol == msg->protocol && m->want.internal_port == msg->internal_port &&
-	       memcmp(m->want.nonce, msg->nonce.b, sizeof msg->nonce.b) == 0;
+	       memcmp(m->want.nonce, msg->nonce.b, sizeof msg->nonce.b) == 0 &&
+	       same_peer(&m->want, msg);
 }
 
-static struct mapping *find_mapping(struct postern_client *c, const struct pcp_message *msg)
+static struct mapping *find_mapping(struct postern_client *c, const struct pcp_message *msg,
+	const uint8_t *options, size_t length)
 {
-	for (uint32_t i = 0; i < c->n; i++)
-		if (is_about(&c->mappings[i], msg))
-			return &c->mappings[i];
+	for (uint32_t i = 0; i < c->n; i++) {
+		struct mapping *m = &c->mappings[i];
+
+		if (is_about(m, msg) && options_name_same_host(&m->want, options, length,
+						msg->result != PCP_SUCCESS))
+			return m;
+	}
 	return NULL;
 }
 
@@ -215,9 +229,10 @@ static void take_refusal(
 	fill(mapping_tell(m, POSTERN_REFUSED, id), msg);
 }
 
-static bool take_map(struct postern_client *c, const struct pcp_message *msg, ns now)
+static bool take_map(struct postern_client *c, const struct pcp_message *msg,
+	const uint8_t *options, size_t length, ns now)
 {
-	struct mapping *m = find_mapping(c, msg);
+	struct mapping *m = find_mapping(c, msg, options, length);
 	int id = m ? (int)(m - c->mappings) : -1;
 
 	follow_epoch(c, msg, now, false);
@@ -250,7 +265,8 @@ bool postern_client_receive(struct postern_client *c, uint64_t now_ns,
 		return false;
 	if (msg.opcode == PCP_ANNOUNCE)
 		return take_announce(c, &msg, now_ns);
-	if (msg.opcode == PCP_MAP)
-		return take_map(c, &msg, now_ns);
+	if (msg.opcode == PCP_MAP || msg.opcode == PCP_PEER)
+		return take_map(
+			c, &msg, datagram + msg.options_at, length - msg.options_at, now_ns);
 	return false;
 }

@@ -2,6 +2,10 @@
 // Everything that happens because time passed: requests, retransmissions, renewals, expiry.
 #include "state.h"
 
+static_assert(PCP_HEADER + PCP_PEER_BODY + POSTERN_OPTIONS == POSTERN_DATAGRAM &&
+		      PCP_MAP_BODY + 4 < PCP_PEER_BODY,
+	"whatever the options, the request fits");
+
 static void note_sent(struct postern_client *c, struct request *r, ns now)
 {
 	r->wait = schedule_retry(&c->rng, r->wait);
@@ -12,7 +16,10 @@ static void note_sent(struct postern_client *c, struct request *r, ns now)
 
 static size_t write_announce(struct postern_client *c, ns now, uint8_t *out)
 {
-	struct pcp_message msg = {.opcode = PCP_ANNOUNCE, .client = c->source};
+	struct pcp_message msg = {.version = PCP_VERSION,
+		.dialect = PCP_V2,
+		.opcode = PCP_ANNOUNCE,
+		.client = c->source};
 
 	note_sent(c, &c->announce, now);
 	return pcp_encode_request(out, POSTERN_DATAGRAM, &msg);
@@ -22,21 +29,26 @@ static size_t write_map(struct postern_client *c, const struct mapping *m, uint8
 {
 	const struct postern_mapping *want = &m->want;
 	struct pcp_message msg = {
-		.opcode = PCP_MAP,
+		.version = PCP_VERSION,
+		.dialect = PCP_V2,
+		.opcode = want->peer.port != 0 ? PCP_PEER : PCP_MAP,
 		.lifetime_s = m->phase == PHASE_DELETING ? 0 : want->lifetime_s,
 		.client = c->source,
 		.protocol = want->protocol,
 		.internal_port = want->internal_port,
 		.external_port = want->external.port,
+		.remote_port = want->peer.port,
 	};
 	size_t n;
 
 	memcpy(msg.nonce.b, want->nonce, sizeof msg.nonce.b);
 	memcpy(msg.external_ip.b, want->external.ip, sizeof msg.external_ip.b);
+	memcpy(msg.remote_ip.b, want->peer.ip, sizeof msg.remote_ip.b);
 	n = pcp_encode_request(out, POSTERN_DATAGRAM, &msg);
 	if (want->prefer_failure)
 		n = pcp_append_option(out, n, POSTERN_DATAGRAM, PCP_PREFER_FAILURE, NULL, 0);
-	return n;
+	memcpy(out + n, want->options, want->n_options);
+	return n + want->n_options;
 }
 
 // A kept mapping gets single renewal requests, each further towards its end (s.11.2.1): no

@@ -72,6 +72,12 @@ void mapping_ask(struct mapping *m, ns at); // to ASKING, not before `at` nor wh
 struct postern_result *mapping_tell(struct mapping *m, enum postern_what what, int id);
 struct postern_result *server_tell(struct postern_client *c, enum postern_what what);
 
+// options.c
+void options_for_delete(struct postern_mapping *want); // keeps what tells which mapping is meant
+// The answer's options name the same host as ours: a third party, or none.
+bool options_name_same_host(
+	const struct postern_mapping *want, const uint8_t *options, size_t length, bool refused);
+
 // send.c
 ns mapping_due(const struct postern_client *c, const struct mapping *m); // next transmission
 

@@ -19,6 +19,9 @@ struct world {
 	unsigned requests;       // that left the client
 	struct pcp_message last; // the last of them
 	bool last_prefer_failure;
+	uint8_t last_octets[PCP_MAX];
+	struct pcp_option last_options[8]; // into last_octets
+	size_t last_n_options;
 	struct pcp_nonce held; // one mapping is all this server needs
 	bool has_held;
 	ns held_until;
@@ -67,21 +70,25 @@ static inline size_t world_answer(struct world *w, uint8_t *msg, size_t len)
 	struct pcp_message m = w->last;
 	uint32_t lifetime_s = min_u32(m.lifetime_s, w->lifetime_s);
 
-	if (w->result != PCP_SUCCESS)
-		return pcp_error_reply(msg, len, PCP_MAX, (enum pcp_result)w->result, true,
-			w->lifetime_s, world_epoch(w));
+	if (w->result != PCP_SUCCESS) {
+		struct pcp_error error = {.result = (enum pcp_result)w->result,
+			.parsed = true,
+			.lifetime_s = w->lifetime_s,
+			.epoch_s = world_epoch(w)};
+
+		return pcp_error_reply(msg, len, PCP_MAX, &m, &error);
+	}
 	if (m.opcode == PCP_ANNOUNCE)
-		return pcp_success_header(msg, 0, world_epoch(w));
+		return pcp_success_reply(msg, &m, 0, world_epoch(w));
 	w->has_held = lifetime_s > 0;
 	w->held = m.nonce;
 	w->held_until = w->now + lifetime_s * NS_PER_S;
-	pcp_success_header(msg, lifetime_s, world_epoch(w));
 	if (lifetime_s > 0) {
 		m.external_ip = ip6_mapped(0xcb007105); // 203.0.113.5
 		m.external_port = w->external_port;
 	}
-	pcp_write_body(msg, &m);
-	return len;
+	pcp_success_reply(msg, &m, lifetime_s, world_epoch(w));
+	return len; // options come back as they were
 }
 
 static inline bool world_lost(struct world *w)
@@ -91,14 +98,17 @@ static inline bool world_lost(struct world *w)
 
 static inline void world_read(struct world *w, const uint8_t *msg, size_t len)
 {
-	struct pcp_option o[2];
+	const struct pcp_served served = {.dialects = PCP_SERVES(PCP_V2)};
 	enum pcp_result result;
+	struct pcp_option *o = w->last_options;
 	size_t n;
 
-	cr_assert_eq(pcp_decode_request(msg, len, &w->last, &result), PCP_DOOR_OPEN);
+	cr_assert_eq(pcp_decode_request(msg, len, &served, &w->last, &result), PCP_DOOR_OPEN);
 	cr_assert_eq(memcmp(w->last.client.b, world_source(), 16), 0);
-	cr_assert_eq(pcp_decode_options(msg, len, &w->last, o, 2, &n), PCP_SUCCESS);
-	w->last_prefer_failure = n == 1 && o[0].code == PCP_PREFER_FAILURE;
+	memcpy(w->last_octets, msg, len);
+	cr_assert_eq(pcp_decode_options(w->last_octets, len, &w->last, o, 8, &n), PCP_SUCCESS);
+	w->last_n_options = n;
+	w->last_prefer_failure = n > 0 && o[0].code == PCP_PREFER_FAILURE;
 	w->requests++;
 }
 
