@@ -3,7 +3,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <net/route.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -74,55 +76,133 @@ int pcpc_default_gateway(struct postern_endpoint *out)
 	return err;
 }
 
-static int bind_to(int fd, const uint8_t *source)
+static int bind_to(int fd, sa_family_t family, const uint8_t *source, uint16_t port)
 {
-	struct postern_endpoint e = {.port = 0};
-	struct sockaddr_storage sa;
-	socklen_t len;
+	struct postern_endpoint e = {.port = port};
+	struct sockaddr_storage sa = {.ss_family = family};
+	socklen_t len =
+		family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 
+	if (!source) { // the port is at the same place in both
+		((struct sockaddr_in *)&sa)->sin_port = htons(port);
+		return bind(fd, (struct sockaddr *)&sa, len);
+	}
 	memcpy(e.ip, source, sizeof e.ip);
 	len = to_sockaddr(&e, &sa);
 	return bind(fd, (struct sockaddr *)&sa, len);
 }
 
-int pcpc_open(const struct postern_endpoint *server, const uint8_t *source,
-	struct postern_endpoint *local)
+static int open_udp(sa_family_t family)
 {
-	struct sockaddr_storage sa;
-	socklen_t len = to_sockaddr(server, &sa), got = sizeof sa;
-	int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err;
+	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (fd < 0)
-		return -errno;
-	if (source && bind_to(fd, source) < 0)
-		goto fail;
-	if (connect(fd, (struct sockaddr *)&sa, len) < 0)
-		goto fail;
-	if (getsockname(fd, (struct sockaddr *)&sa, &got) < 0)
-		goto fail;
-	*local = pcpc_endpoint_of(&sa);
-	return fd;
-fail:
-	err = -errno;
+	return fd < 0 ? -errno : fd;
+}
+
+static int close_after(int fd)
+{
+	int err = -errno;
+
 	close(fd);
 	return err;
 }
 
-int pcpc_open_announcements(const struct postern_endpoint *local)
+int pcpc_open(const struct postern_endpoint *server, const uint8_t *source, uint16_t port,
+	struct postern_endpoint *local)
 {
-	struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(POSTERN_ANNOUNCE_PORT)};
-	struct ip_mreq group = {.imr_multiaddr.s_addr = htonl(INADDR_ALLHOSTS_GROUP)};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, err;
+	struct sockaddr_storage sa;
+	socklen_t len = to_sockaddr(server, &sa), got = sizeof sa;
+	int fd = open_udp(sa.ss_family);
 
 	if (fd < 0)
-		return -errno;
-	memcpy(&group.imr_interface, local->ip + 12, 4);
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-		bind(fd, (struct sockaddr *)&any, sizeof any) < 0 ||
-		setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group) < 0) {
-		err = -errno;
-		close(fd);
-		return err;
+		return fd;
+	if ((source || port != 0) && bind_to(fd, sa.ss_family, source, port) < 0)
+		return close_after(fd);
+	if (connect(fd, (struct sockaddr *)&sa, len) < 0)
+		return close_after(fd);
+	if (getsockname(fd, (struct sockaddr *)&sa, &got) < 0)
+		return close_after(fd);
+	*local = pcpc_endpoint_of(&sa);
+	return fd;
+}
+
+int pcpc_open_listener(const uint8_t *source, uint16_t port, struct postern_endpoint *local)
+{
+	struct sockaddr_storage sa;
+	socklen_t got = sizeof sa;
+	sa_family_t family = AF_INET;
+	int fd, on = 1;
+
+	if (source) {
+		struct postern_endpoint e = {.port = port};
+
+		memcpy(e.ip, source, sizeof e.ip);
+		to_sockaddr(&e, &sa);
+		family = sa.ss_family;
 	}
+	fd = open_udp(family);
+	if (fd < 0)
+		return fd;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+		bind_to(fd, family, source, port) < 0 ||
+		getsockname(fd, (struct sockaddr *)&sa, &got) < 0)
+		return close_after(fd);
+	*local = pcpc_endpoint_of(&sa);
+	return fd;
+}
+
+// ---- restart announcements -------------------------------------------------------------------
+
+static int join_ip4(int fd, const struct postern_endpoint *local)
+{
+	struct ip_mreq group = {.imr_multiaddr.s_addr = htonl(INADDR_ALLHOSTS_GROUP)};
+
+	memcpy(&group.imr_interface, local->ip + 12, 4);
+	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group);
+}
+
+// ff02::1 needs an interface: the one that has our address.
+static unsigned interface_of(const uint8_t ip[16])
+{
+	struct ifaddrs *list, *i;
+	unsigned found = 0;
+
+	if (getifaddrs(&list) < 0)
+		return 0;
+	for (i = list; i && found == 0; i = i->ifa_next) {
+		const struct sockaddr_in6 *in6 = (const void *)i->ifa_addr;
+
+		if (in6 && in6->sin6_family == AF_INET6 && memcmp(&in6->sin6_addr, ip, 16) == 0)
+			found = if_nametoindex(i->ifa_name);
+	}
+	freeifaddrs(list);
+	return found;
+}
+
+static int join_ip6(int fd, const struct postern_endpoint *local)
+{
+	struct ipv6_mreq group = {
+		.ipv6mr_multiaddr.s6_addr = {0xff, 2, [15] = 1},
+		.ipv6mr_interface = interface_of(local->ip),
+	};
+
+	return setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &group, sizeof group);
+}
+
+int pcpc_open_announcements(const struct postern_endpoint *local)
+{
+	struct sockaddr_storage sa;
+	sa_family_t family;
+	int fd, on = 1;
+
+	to_sockaddr(local, &sa);
+	family = sa.ss_family;
+	fd = open_udp(family);
+	if (fd < 0)
+		return fd;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+		bind_to(fd, family, NULL, POSTERN_ANNOUNCE_PORT) < 0 ||
+		(family == AF_INET ? join_ip4(fd, local) : join_ip6(fd, local)) < 0)
+		return close_after(fd);
 	return fd;
 }

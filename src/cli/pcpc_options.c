@@ -4,49 +4,16 @@
 #include <getopt.h>
 #include <stdio.h>
 
-static const char usage_text[] =
-	"Usage: pcpc [OPTIONS] announce\n"
-	"       pcpc [OPTIONS] map PROTOCOL PORT\n"
-	"       pcpc [OPTIONS] renew PROTOCOL PORT\n"
-	"       pcpc [OPTIONS] delete PROTOCOL PORT\n"
-	"\n"
-	"Asks the NAT in front of this host, by the Port Control Protocol (RFC 6887), to lead a\n"
-	"port of its external address to PORT of this host. PROTOCOL is tcp, udp or a number.\n"
-	"\n"
-	"  announce  is the server there, and how long has it kept its state?\n"
-	"  map       create a mapping, or renew the one of an earlier run\n"
-	"  renew     renew a mapping that an earlier run made: its nonce must be known\n"
-	"  delete    close the port again\n"
-	"\n"
-	"Of a mapping:\n"
-	"  --external ADDR[:PORT]   wished external address (and port)\n"
-	"  --external-port N        wished external port\n"
-	"  -p, --prefer-failure     rather nothing than another external address or port\n"
-	"  -l, --lifetime TIME      ask for so long: 90, 2m, 1h, 1d (default 1h)\n"
-	"  -k, --keep               renew it until interrupted, then delete it\n"
-	"  -n, --nonce HEX          24 digits: the secret that owns the mapping\n"
-	"\n"
-	"Of the server:\n"
-	"  -s, --server ADDR[:PORT] default: the default gateway, port 5351\n"
-	"      --source ADDR        ask from this address of the host\n"
-	"  -t, --timeout TIME       give up after so long without an answer (default 10, 0: "
-	"never)\n"
-	"\n"
-	"Of the program:\n"
-	"      --state FILE         where nonces are remembered (default: postern/pcpc in\n"
-	"                           $XDG_STATE_HOME, else /var/lib for root, else ~/.local/state)\n"
-	"  -r, --raw                show the datagrams in hex\n"
-	"  -j, --json               one JSON object a line\n"
-	"  -h, --help\n"
-	"  -V, --version\n"
-	"\n"
-	"Exit status: 0 done, 1 refused by the server, 2 wrong usage, 3 no answer.\n";
-
 enum {
 	OPTION_EXTERNAL = 256,
 	OPTION_EXTERNAL_PORT,
 	OPTION_SOURCE,
-	OPTION_STATE
+	OPTION_STATE,
+	OPTION_CLIENT,
+	OPTION_VERSION,
+	OPTION_COUNT,
+	OPTION_NO_NEXT,
+	OPTION_DATAGRAMS,
 };
 
 static const struct option long_options[] = {
@@ -60,25 +27,43 @@ static const struct option long_options[] = {
 	{"source", required_argument, NULL, OPTION_SOURCE},
 	{"timeout", required_argument, NULL, 't'},
 	{"state", required_argument, NULL, OPTION_STATE},
-	{"raw", no_argument, NULL, 'r'},
+	{"client", required_argument, NULL, OPTION_CLIENT},
+	{"filter", required_argument, NULL, PCPC_OPTION_FILTER},
+	{"third-party", required_argument, NULL, PCPC_OPTION_THIRD_PARTY},
+	{"third-party-id", required_argument, NULL, PCPC_OPTION_THIRD_PARTY_ID},
+	{"description", required_argument, NULL, PCPC_OPTION_DESCRIPTION},
+	{"port-set", required_argument, NULL, PCPC_OPTION_PORT_SET},
+	{"prefix64", no_argument, NULL, PCPC_OPTION_PREFIX64},
+	{"checkpoint", no_argument, NULL, PCPC_OPTION_CHECKPOINT},
+	{"port-reservation", no_argument, NULL, PCPC_OPTION_PORT_RESERVATION},
+	{"option", required_argument, NULL, PCPC_OPTION_VERBATIM},
+	{"wanted", required_argument, NULL, PCPC_OPTION_WANTED},
+	{"no-next", no_argument, NULL, OPTION_NO_NEXT},
+	{"datagrams", required_argument, NULL, OPTION_DATAGRAMS},
+	{"set", required_argument, NULL, PCPC_OPTION_SET},
+	{"truncate", required_argument, NULL, PCPC_OPTION_TRUNCATE},
+	{"append", required_argument, NULL, PCPC_OPTION_APPEND},
+	{"pad-to", required_argument, NULL, PCPC_OPTION_PAD_TO},
+	{"option-length", required_argument, NULL, PCPC_OPTION_LENGTH_LIE},
+	{"repeat", required_argument, NULL, PCPC_OPTION_REPEAT},
+	{"rate", required_argument, NULL, PCPC_OPTION_RATE},
+	{"count", no_argument, NULL, OPTION_COUNT},
+	{"random", required_argument, NULL, PCPC_OPTION_RANDOM},
+	{"expect", required_argument, NULL, PCPC_OPTION_EXPECT},
+	{"fields", no_argument, NULL, 'f'},
+	{"raw", optional_argument, NULL, 'r'},
 	{"json", no_argument, NULL, 'j'},
 	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},
+	{"version", optional_argument, NULL, OPTION_VERSION},
 	{0},
 };
-
-static bool wrong(const char *option, const char *found, const char *wanted)
-{
-	pcpc_complain("%s: '%s' is not %s", option, found, wanted);
-	return false;
-}
 
 static bool read_external_port(struct pcpc_options *o, const char *text)
 {
 	uint32_t n;
 
 	if (!pcpc_parse_number(text, 65535, &n) || n == 0)
-		return wrong("--external-port", text, "a port from 1 to 65535");
+		return pcpc_wrong("--external-port", text, "a port from 1 to 65535");
 	o->mapping.external.port = (uint16_t)n;
 	o->has_external = true;
 	return true;
@@ -87,137 +72,142 @@ static bool read_external_port(struct pcpc_options *o, const char *text)
 static bool read_external(struct pcpc_options *o, const char *text)
 {
 	if (!pcpc_parse_endpoint(text, o->mapping.external.port, &o->mapping.external))
-		return wrong("--external", text, "ADDR, ADDR:PORT or [ADDR]:PORT");
+		return pcpc_wrong("--external", text, "ADDR, ADDR:PORT or [ADDR]:PORT");
 	o->has_external = true;
 	return true;
 }
 
 static bool read_lifetime(struct pcpc_options *o, const char *text)
 {
-	if (!pcpc_parse_seconds(text, &o->mapping.lifetime_s) || o->mapping.lifetime_s == 0)
-		return wrong("--lifetime", text, "a time such as 90, 2m, 1h or 1d");
+	o->has_lifetime = pcpc_parse_seconds(text, &o->mapping.lifetime_s);
+	if (!o->has_lifetime)
+		return pcpc_wrong("--lifetime", text, "a time such as 90, 2m, 1h or 1d");
 	return true;
 }
 
 static bool read_nonce(struct pcpc_options *o, const char *text)
 {
 	o->mapping.has_nonce = pcpc_parse_nonce(text, o->mapping.nonce);
-	return o->mapping.has_nonce || wrong("--nonce", text, "24 hexadecimal digits");
+	return o->mapping.has_nonce || pcpc_wrong("--nonce", text, "24 hexadecimal digits");
 }
 
 static bool read_server(struct pcpc_options *o, const char *text)
 {
 	o->has_server = pcpc_parse_endpoint(text, POSTERN_SERVER_PORT, &o->server);
-	return o->has_server || wrong("--server", text, "ADDR, ADDR:PORT or [ADDR]:PORT");
+	return o->has_server || pcpc_wrong("--server", text, "ADDR, ADDR:PORT or [ADDR]:PORT");
 }
 
+// ADDR, ADDR:PORT, or PORT alone.
 static bool read_source(struct pcpc_options *o, const char *text)
 {
-	o->has_source = pcpc_parse_address(text, o->source);
-	return o->has_source || wrong("--source", text, "an IPv4 or IPv6 address");
+	struct postern_endpoint e;
+	uint32_t port;
+
+	if (pcpc_parse_number(text, 65535, &port) && port != 0) {
+		o->source_port = (uint16_t)port;
+		return true;
+	}
+	o->has_source = pcpc_parse_endpoint(text, 0, &e);
+	memcpy(o->source, e.ip, sizeof o->source);
+	o->source_port = e.port;
+	return o->has_source || pcpc_wrong("--source", text, "ADDR, ADDR:PORT or PORT");
+}
+
+static bool read_client(struct pcpc_options *o, const char *text)
+{
+	o->has_client = pcpc_parse_address(text, o->client);
+	return o->has_client || pcpc_wrong("--client", text, "an IPv4 or IPv6 address");
 }
 
 static bool read_timeout(struct pcpc_options *o, const char *text)
 {
-	return pcpc_parse_seconds(text, &o->timeout_s) ||
-	       wrong("--timeout", text, "a time such as 10 or 2m");
+	o->has_timeout = pcpc_parse_seconds(text, &o->timeout_s);
+	return o->has_timeout || pcpc_wrong("--timeout", text, "a time such as 10 or 2m");
 }
 
-static bool read_option(struct pcpc_options *o, int option)
+static bool read_dialect(struct pcpc_options *o, const char *text)
+{
+	o->has_version = pcpc_parse_dialect(text, &o->dialect);
+	return o->has_version || pcpc_wrong("--version", text, "2, nat-pmp, 1a, 1b or 1c");
+}
+
+// --raw=HEX is a datagram to probe with; --raw alone, as ever, shows what is sent and received.
+static bool read_raw(struct pcpc_options *o, const char *text)
+{
+	if (!text) {
+		o->raw = true;
+		return true;
+	}
+	o->probe.datagram = pcpc_pool_hex(o, text, &o->probe.n_datagram);
+	return o->probe.datagram || pcpc_wrong("--raw", text, "hexadecimal octets");
+}
+
+static bool read_datagrams(struct pcpc_options *o, const char *text)
+{
+	return (pcpc_parse_number(text, 1000000000, &o->count) && o->count > 0) ||
+	       pcpc_wrong("--datagrams", text, "a number from 1 on");
+}
+
+static bool read_flag(struct pcpc_options *o, int option)
 {
 	switch (option) {
-	case OPTION_EXTERNAL:
-		return read_external(o, optarg);
-	case OPTION_EXTERNAL_PORT:
-		return read_external_port(o, optarg);
 	case 'p':
 		o->mapping.prefer_failure = true;
 		return true;
-	case 'l':
-		return read_lifetime(o, optarg);
 	case 'k':
 		o->mapping.keep = true;
 		return true;
-	case 'n':
-		return read_nonce(o, optarg);
-	case 's':
-		return read_server(o, optarg);
-	case OPTION_SOURCE:
-		return read_source(o, optarg);
-	case 't':
-		return read_timeout(o, optarg);
-	case OPTION_STATE:
-		o->state_path = optarg;
-		return true;
-	case 'r':
-		o->raw = true;
+	case 'f':
+		o->fields = true;
 		return true;
 	case 'j':
 		o->json = true;
+		return true;
+	case OPTION_COUNT:
+		o->probe.count_only = true;
+		return true;
+	case OPTION_NO_NEXT:
+		o->no_next = true;
 		return true;
 	default:
 		return false;
 	}
 }
 
-static bool read_command(struct pcpc_options *o, const char *word)
+static bool read_option(struct pcpc_options *o, int option)
 {
-	static const char *const names[] = {
-		[PCPC_ANNOUNCE] = "announce",
-		[PCPC_MAP] = "map",
-		[PCPC_RENEW] = "renew",
-		[PCPC_DELETE] = "delete",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strcmp(word, names[i]) == 0) {
-			o->command = (enum pcpc_command)i;
-			return true;
-		}
-	}
-	return wrong("command", word, "announce, map, renew or delete");
-}
-
-static bool read_words(struct pcpc_options *o, int n, char **words)
-{
-	uint32_t port;
-
-	if (n == 0) {
-		pcpc_complain("no command given");
-		return false;
-	}
-	if (!read_command(o, words[0]))
-		return false;
-	if (n != (o->command == PCPC_ANNOUNCE ? 1 : 3)) {
-		pcpc_complain("'%s' takes %s", words[0],
-			o->command == PCPC_ANNOUNCE ? "no further words" : "PROTOCOL and PORT");
-		return false;
-	}
-	if (o->command == PCPC_ANNOUNCE)
+	if (option >= PCPC_OPTION_FILTER)
+		return pcpc_wish_read(o, option, optarg);
+	switch (option) {
+	case OPTION_EXTERNAL:
+		return read_external(o, optarg);
+	case OPTION_EXTERNAL_PORT:
+		return read_external_port(o, optarg);
+	case 'l':
+		return read_lifetime(o, optarg);
+	case 'n':
+		return read_nonce(o, optarg);
+	case 's':
+		return read_server(o, optarg);
+	case OPTION_SOURCE:
+		return read_source(o, optarg);
+	case OPTION_CLIENT:
+		return read_client(o, optarg);
+	case 't':
+		return read_timeout(o, optarg);
+	case OPTION_STATE:
+		o->state_path = optarg;
 		return true;
-	if (!pcpc_parse_protocol(words[1], &o->mapping.protocol))
-		return wrong("protocol", words[1], "tcp, udp or a number from 1 to 255");
-	if (!pcpc_parse_number(words[2], 65535, &port) || port == 0)
-		return wrong("port", words[2], "a port from 1 to 65535");
-	o->mapping.internal_port = (uint16_t)port;
-	return true;
-}
-
-static bool check(const struct pcpc_options *o)
-{
-	if (o->mapping.keep && o->command != PCPC_MAP && o->command != PCPC_RENEW) {
-		pcpc_complain("--keep goes with map and renew only");
-		return false;
+	case 'v':
+	case OPTION_VERSION:
+		return read_dialect(o, optarg);
+	case 'r':
+		return read_raw(o, optarg);
+	case OPTION_DATAGRAMS:
+		return read_datagrams(o, optarg);
+	default:
+		return read_flag(o, option);
 	}
-	if (o->mapping.prefer_failure && o->command == PCPC_DELETE) {
-		pcpc_complain("--prefer-failure goes with map and renew only");
-		return false;
-	}
-	if (o->mapping.prefer_failure && o->command == PCPC_MAP && o->mapping.external.port == 0) {
-		pcpc_complain("--prefer-failure needs --external-port or --external ADDR:PORT");
-		return false;
-	}
-	return true;
 }
 
 static int leave(int code, int *exit_code)
@@ -226,24 +216,40 @@ static int leave(int code, int *exit_code)
 	return -1;
 }
 
+// `--version` alone asks for the program's; before the name of a dialect it says what to speak.
+static bool asks_for_version(int option, int argc, char **argv)
+{
+	enum pcp_dialect dialect;
+
+	if (option == 'V')
+		return true;
+	if (option != OPTION_VERSION || optarg)
+		return false;
+	if (optind >= argc || !pcpc_parse_dialect(argv[optind], &dialect))
+		return true;
+	optarg = argv[optind++];
+	return false;
+}
+
 int pcpc_options_read(struct pcpc_options *o, int argc, char **argv, int *exit_code)
 {
 	int option;
 
-	*o = (struct pcpc_options){.timeout_s = 10, .mapping.lifetime_s = 3600};
-	while ((option = getopt_long(argc, argv, "pl:kn:s:t:rjhV", long_options, NULL)) != -1) {
+	*o = (struct pcpc_options){
+		.timeout_s = 10, .mapping.lifetime_s = 3600, .probe.repeat = 1, .dialect = PCP_V2};
+	while ((option = getopt_long(argc, argv, "pl:kn:s:t:v:frjhV", long_options, NULL)) != -1) {
 		if (option == 'h') {
-			fputs(usage_text, stdout);
+			fputs(pcpc_usage_text, stdout);
 			return leave(PCPC_OK, exit_code);
 		}
-		if (option == 'V') {
+		if (asks_for_version(option, argc, argv)) {
 			puts("pcpc " POSTERN_VERSION);
 			return leave(PCPC_OK, exit_code);
 		}
 		if (!read_option(o, option))
 			return leave(PCPC_USAGE, exit_code);
 	}
-	if (!read_words(o, argc - optind, argv + optind) || !check(o)) {
+	if (!pcpc_words_read(o, argc - optind, argv + optind)) {
 		fputs("Try 'pcpc --help'.\n", stderr);
 		return leave(PCPC_USAGE, exit_code);
 	}

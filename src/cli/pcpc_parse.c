@@ -122,19 +122,98 @@ static int hex_value(char c)
 	return p ? (int)(p - digits) % 16 : -1;
 }
 
+bool pcpc_parse_hex(const char *text, uint8_t *out, size_t max, size_t *n)
+{
+	for (*n = 0;; ++*n) {
+		int high, low;
+
+		text += strspn(text, " :\t\n");
+		if (*text == '\0')
+			return true;
+		high = hex_value(text[0]);
+		low = high < 0 ? -1 : hex_value(text[1]);
+		if (low < 0 || *n == max)
+			return false;
+		out[*n] = (uint8_t)(high << 4 | low);
+		text += 2;
+	}
+}
+
 bool pcpc_parse_nonce(const char *text, uint8_t out[12])
 {
-	if (strlen(text) != 24)
-		return false;
-	for (int i = 0; i < 12; i++) {
-		int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
+	size_t n;
 
-		if (high < 0 || low < 0)
-			return false;
-		out[i] = (uint8_t)(high << 4 | low);
+	return strlen(text) == 24 && pcpc_parse_hex(text, out, 12, &n) && n == 12;
+}
+
+// ---- what requests are made of ---------------------------------------------------------------
+
+bool pcpc_parse_dialect(const char *text, enum pcp_dialect *out)
+{
+	for (unsigned i = 0; i < PCP_DIALECTS; i++) {
+		if (strcmp(text, pcp_dialect_name(i)) == 0) {
+			*out = (enum pcp_dialect)i;
+			return true;
+		}
 	}
+	return false;
+}
+
+// Cuts ":PORT" off the end: behind a bracket or the only colon of the text, else behind the
+// prefix length. False when it is no port.
+static bool cut_port(char *text, uint16_t *port)
+{
+	char *slash = strchr(text, '/'), *colon = strrchr(slash ? slash : text, ':');
+	uint32_t n;
+
+	*port = 0;
+	if (!colon || (!slash && strchr(text, ':') != colon && colon[-1] != ']'))
+		return true;
+	if (!pcpc_parse_number(colon + 1, 65535, &n) || n == 0)
+		return false;
+	*colon = '\0';
+	*port = (uint16_t)n;
 	return true;
 }
+
+static char *cut_brackets(char *text)
+{
+	size_t n = strlen(text);
+
+	if (n < 2 || text[0] != '[' || text[n - 1] != ']')
+		return text;
+	text[n - 1] = '\0';
+	return text + 1;
+}
+
+bool pcpc_parse_filter(const char *text, struct pcp_filter *out)
+{
+	char copy[PCPC_ENDPOINT_TEXT + 8], *slash;
+	uint32_t bits = 128, longest;
+
+	*out = (struct pcp_filter){0};
+	if (strcmp(text, "none") == 0)
+		return true;
+	if (strlen(text) >= sizeof copy)
+		return false;
+	strcpy(copy, text);
+	if (!cut_port(copy, &out->port))
+		return false;
+	slash = strchr(copy, '/');
+	if (slash)
+		*slash = '\0';
+	if (!pcpc_parse_address(cut_brackets(copy), out->address.b))
+		return false;
+	longest = ip6_is_mapped(out->address) ? 32 : 128;
+	if (slash && !pcpc_parse_number(slash + 1, longest, &bits))
+		return false;
+	if (longest == 32)
+		bits = slash ? bits + 96 : 128;
+	out->prefix = (uint8_t)bits;
+	return bits != 0;
+}
+
+// ---- and back --------------------------------------------------------------------------------
 
 char *pcpc_format_endpoint(const struct postern_endpoint *e, char out[PCPC_ENDPOINT_TEXT])
 {

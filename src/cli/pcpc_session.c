@@ -3,8 +3,6 @@
 #include "pcpc.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -23,37 +21,16 @@ struct session {
 	bool unreachable;
 };
 
-static volatile sig_atomic_t stopped;
-
-static void stop(int signal)
-{
-	(void)signal;
-	stopped = 1;
-}
-
-static ns clock_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (ns)t.tv_sec * NS_PER_S + (ns)t.tv_nsec;
-}
-
 // ---- the loop --------------------------------------------------------------------------------
-
-static bool is_unreachable(int err)
-{
-	return err == ECONNREFUSED || err == EHOSTUNREACH || err == ENETUNREACH;
-}
 
 static void send_due(struct session *s)
 {
 	uint8_t datagram[POSTERN_DATAGRAM];
 	size_t n;
 
-	while ((n = postern_client_send(s->client, clock_now(), datagram)) > 0) {
+	while ((n = postern_client_send(s->client, pcpc_now(), datagram)) > 0) {
 		pcpc_show_datagram(&s->show, true, datagram, n);
-		if (send(s->fds[0].fd, datagram, n, 0) < 0 && is_unreachable(errno))
+		if (send(s->fds[0].fd, datagram, n, 0) < 0 && pcpc_is_unreachable(errno))
 			postern_client_unreachable(s->client);
 	}
 }
@@ -67,25 +44,24 @@ static void receive_all(struct session *s, int fd)
 		ssize_t n = recvfrom(fd, datagram, sizeof datagram, 0, (void *)&sa, &len);
 		struct postern_endpoint from;
 
-		if (n < 0 && is_unreachable(errno)) {
+		if (n < 0 && pcpc_is_unreachable(errno)) {
 			postern_client_unreachable(s->client);
 			continue;
 		}
 		if (n < 0)
 			return;
 		from = pcpc_endpoint_of(&sa);
-		if (postern_client_receive(s->client, clock_now(), &from, datagram, (size_t)n))
-			pcpc_show_datagram(&s->show, false, datagram, (size_t)n);
+		if (!postern_client_receive(s->client, pcpc_now(), &from, datagram, (size_t)n))
+			continue;
+		pcpc_show_datagram(&s->show, false, datagram, (size_t)n);
+		memcpy(s->show.answer, datagram, (size_t)n);
+		s->show.n_answer = (size_t)n;
 	}
 }
 
 static void wait_until(struct session *s, ns until)
 {
-	ns now = clock_now(), span = until > now ? until - now : 0;
-	struct timespec t = {
-		.tv_sec = (time_t)(span / NS_PER_S), .tv_nsec = (long)(span % NS_PER_S)};
-
-	if (ppoll(s->fds, ARRAY_SIZE(s->fds), until == POSTERN_NEVER ? NULL : &t, &s->waiting) <= 0)
+	if (pcpc_wait(s->fds, ARRAY_SIZE(s->fds), until, &s->waiting) <= 0)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(s->fds); i++)
 		if (s->fds[i].revents)
@@ -111,19 +87,13 @@ static enum waited next_result(
 				return WAITED_RESULT;
 			s->unreachable = true;
 		}
-		if (heed_stop && stopped)
+		if (heed_stop && pcpc_stopped())
 			return WAITED_STOPPED;
-		if (clock_now() >= until)
+		if (pcpc_now() >= until)
 			return WAITED_TIMEOUT;
 		deadline = postern_client_deadline(s->client);
 		wait_until(s, deadline < until ? deadline : until);
 	}
-}
-
-static ns time_limit(const struct session *s)
-{
-	return s->options->timeout_s == 0 ? POSTERN_NEVER
-					  : clock_now() + s->options->timeout_s * NS_PER_S;
 }
 
 // ---- memory ----------------------------------------------------------------------------------
@@ -171,7 +141,7 @@ static enum pcpc_exit exit_of(const struct postern_result *r)
 // Waits for what ends the request; a restart seen on the way is told, but ends nothing.
 static enum pcpc_exit finish(struct session *s, bool heed_stop)
 {
-	ns until = time_limit(s);
+	ns until = pcpc_time_limit(s->options);
 
 	for (;;) {
 		struct postern_result r;
@@ -203,13 +173,14 @@ static void keep(struct session *s)
 static enum pcpc_exit give_back(struct session *s, int id)
 {
 	s->unreachable = false;
-	postern_client_delete(s->client, id, clock_now());
+	postern_client_delete(s->client, id, pcpc_now());
 	return finish(s, false);
 }
 
 static enum pcpc_exit run_mapping(struct session *s, const struct postern_mapping *want)
 {
-	int id = postern_client_map(s->client, want, clock_now());
+	int id = postern_client_map(s->client, want, pcpc_now());
+	bool lasting = want->peer.port == 0; // a peer's mapping ends by itself, not by request
 	enum pcpc_exit end;
 
 	if (id < 0) {
@@ -219,11 +190,11 @@ static enum pcpc_exit run_mapping(struct session *s, const struct postern_mappin
 	if (want->lifetime_s > 0)
 		remember(s, want->lifetime_s); // before it is sent: the answer may be lost
 	end = finish(s, true);
-	if (!want->keep || (end != PCPC_OK && !stopped))
+	if (!want->keep || (end != PCPC_OK && !pcpc_stopped()))
 		return end;
 	if (end == PCPC_OK)
 		keep(s);
-	return give_back(s, id);
+	return lasting ? give_back(s, id) : end;
 }
 
 static void draw_nonce(struct postern_mapping *want)
@@ -233,6 +204,11 @@ static void draw_nonce(struct postern_mapping *want)
 	want->has_nonce = true;
 }
 
+static bool needs_nonce(enum pcpc_command command)
+{
+	return command == PCPC_RENEW || command == PCPC_DELETE;
+}
+
 // The nonce given, or the one remembered, or for map a new one. False when there is none to use.
 static bool choose_nonce(struct session *s, struct postern_mapping *want)
 {
@@ -240,8 +216,9 @@ static bool choose_nonce(struct session *s, struct postern_mapping *want)
 
 	s->memory.protocol = want->protocol;
 	s->memory.port = want->internal_port;
+	s->memory.peer = want->peer;
 	known = s->state_path[0] && pcpc_state_find(s->state_path, &s->memory) == 0;
-	if (!want->has_nonce && !known && s->options->command != PCPC_MAP) {
+	if (!want->has_nonce && !known && needs_nonce(s->options->command)) {
 		pcpc_complain("no nonce is known for this port, so no mapping of it can be ours: "
 			      "give --nonce, or the --state file of the run that made it");
 		return false;
@@ -259,18 +236,36 @@ static bool choose_nonce(struct session *s, struct postern_mapping *want)
 	return true;
 }
 
+// The options of the command line, as they travel: the library carries them.
+static bool add_options(struct session *s, struct postern_mapping *want)
+{
+	struct pcp_message m = {
+		.version = PCP_VERSION, .dialect = PCP_V2, .internal_port = want->internal_port};
+	uint8_t scratch[4 + POSTERN_OPTIONS];
+	size_t end;
+
+	end = pcpc_build_options(s->options, &m, false, scratch, 4, sizeof scratch);
+	if (end == 0)
+		return false;
+	want->n_options = (uint16_t)(end - 4);
+	memcpy(want->options, scratch + 4, want->n_options);
+	return true;
+}
+
 static enum pcpc_exit run_command(struct session *s)
 {
 	struct postern_mapping want = s->options->mapping;
 
 	if (s->options->command == PCPC_ANNOUNCE) {
-		postern_client_announce(s->client, clock_now());
+		postern_client_announce(s->client, pcpc_now());
 		return finish(s, true);
 	}
 	if (!choose_nonce(s, &want))
 		return PCPC_USAGE;
 	if (s->options->command == PCPC_DELETE)
 		want.lifetime_s = 0;
+	if (!add_options(s, &want))
+		return PCPC_USAGE;
 	if (want.prefer_failure && want.external.port == 0) {
 		pcpc_complain("--prefer-failure needs a wish: --external-port or --external");
 		return PCPC_USAGE;
@@ -280,45 +275,15 @@ static enum pcpc_exit run_command(struct session *s)
 
 // ---- setting up ------------------------------------------------------------------------------
 
-static void catch_signals(struct session *s)
-{
-	struct sigaction action = {.sa_handler = stop};
-	sigset_t block;
-
-	sigemptyset(&block);
-	sigaddset(&block, SIGINT);
-	sigaddset(&block, SIGTERM);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigprocmask(SIG_BLOCK, &block, &s->waiting);
-}
-
-static int choose_server(struct session *s, struct postern_endpoint *server)
-{
-	int err;
-
-	if (s->options->has_server) {
-		*server = s->options->server;
-		return 0;
-	}
-	err = pcpc_default_gateway(server);
-	if (err < 0)
-		pcpc_complain("no default gateway to ask: name the server with --server");
-	return err;
-}
-
 static int open_socket(struct session *s, struct postern_client_options *o)
 {
 	struct postern_endpoint local;
-	char text[PCPC_ENDPOINT_TEXT];
-	int fd = pcpc_open(&o->server, s->options->has_source ? s->options->source : NULL, &local);
+	int fd = pcpc_open_to(s->options, &o->server, &local);
 
-	if (fd < 0) {
-		pcpc_complain("cannot reach %s: %s", pcpc_format_endpoint(&o->server, text),
-			strerror(-fd));
+	if (fd < 0)
 		return fd;
-	}
-	memcpy(o->source, local.ip, sizeof o->source);
+	memcpy(s->show.source, local.ip, sizeof s->show.source);
+	memcpy(o->source, s->options->has_client ? s->options->client : local.ip, sizeof o->source);
 	s->fds[0] = (struct pollfd){.fd = fd, .events = POLLIN};
 	s->fds[1] = (struct pollfd){.fd = -1, .events = POLLIN};
 	if (s->options->mapping.keep) // best effort: without it a restart is noticed at the renewal
@@ -336,20 +301,31 @@ static void choose_state(struct session *s)
 		pcpc_complain("nowhere to remember nonces: give a --state file");
 }
 
+// A mapping is remembered under the host it leads to.
+static void choose_host(struct session *s)
+{
+	for (unsigned i = 0; i < s->options->n_wishes; i++) {
+		const struct pcpc_wish *wish = &s->options->wishes[i];
+
+		if (wish->code == PCP_THIRD_PARTY && !wish->verbatim)
+			memcpy(s->show.source, wish->address.b, sizeof s->show.source);
+	}
+	memcpy(s->memory.source, s->show.source, sizeof s->memory.source);
+}
+
 static int set_up(struct session *s)
 {
 	struct postern_client_options o = {.max_mappings = 1};
 
-	if (choose_server(s, &o.server) < 0 || open_socket(s, &o) < 0)
+	if (pcpc_choose_server(s->options, &o.server) < 0 || open_socket(s, &o) < 0)
 		return -1;
 	if (getrandom(o.seed, sizeof o.seed, 0) != (ssize_t)sizeof o.seed)
 		abort();
 	s->show.server = s->memory.server = o.server;
-	memcpy(s->show.source, o.source, sizeof o.source);
-	memcpy(s->memory.source, o.source, sizeof o.source);
+	choose_host(s);
 	if (s->options->command != PCPC_ANNOUNCE)
 		choose_state(s);
-	catch_signals(s);
+	pcpc_catch_signals(&s->waiting);
 	return postern_client_create(&o, &s->client);
 }
 

@@ -5,33 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static const char *const advice[] = {
-	[1] = "the server does not speak this version of the protocol",
-	[2] = "the operator does not allow it, or the port belongs to whoever made it with another "
-	      "nonce: take another port, or give that --nonce",
-	[3] = "the server could not read the request: please report it with the output of --raw",
-	[4] = "the server does not serve this kind of request",
-	[5] = "the server does not serve an option of the request: try without --prefer-failure",
-	[6] = "the server could not read an option of the request: please report it with the "
-	      "output "
-	      "of --raw",
-	[7] = "the NAT has no external address or no connection at the moment: try later",
-	[8] = "the NAT is out of ports, memory or time at the moment: try later",
-	[9] = "this NAT does not map that protocol: tcp and udp are the usual ones",
-	[10] = "you have as many mappings as the operator allows: delete one first",
-	[11] = "that external address and port cannot be had: wish for another, or leave out "
-	       "--prefer-failure",
-	[12] = "there is another NAT between this host and the server: ask the nearer one with "
-	       "--server",
-	[13] = "too many filters for one mapping",
-};
-
-static const char *advice_for(unsigned result)
-{
-	return result < ARRAY_SIZE(advice) && advice[result] ? advice[result]
-							     : "a code this program does not know";
-}
-
 void pcpc_complain(const char *format, ...)
 {
 	va_list args;
@@ -41,32 +14,6 @@ void pcpc_complain(const char *format, ...)
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
 	va_end(args);
-}
-
-// ---- datagrams -------------------------------------------------------------------------------
-
-void pcpc_show_datagram(struct pcpc_show *show, bool sent, const uint8_t *octets, size_t n)
-{
-	char text[2 * POSTERN_DATAGRAM + 1];
-
-	if (!show->options->raw || n > POSTERN_DATAGRAM)
-		return;
-	pcpc_format_hex(octets, n, text);
-	if (show->options->json) {
-		if (!show->datagrams)
-			show->datagrams = json_array();
-		json_array_append_new(
-			show->datagrams, json_pack("{s:s}", sent ? "sent" : "received", text));
-		return;
-	}
-	printf("%c ", sent ? '>' : '<');
-	for (size_t i = 0; text[i]; i++) {
-		if (i > 0 && i % 8 == 0)
-			putchar(' ');
-		putchar(text[i]);
-	}
-	putchar('\n');
-	fflush(stdout);
 }
 
 // ---- for programs ----------------------------------------------------------------------------
@@ -89,7 +36,7 @@ static const char *status_of(enum postern_what what)
 	return names[what];
 }
 
-static void print_object(struct pcpc_show *show, json_t *object)
+void pcpc_show_object(struct pcpc_show *show, json_t *object)
 {
 	char server[PCPC_ENDPOINT_TEXT];
 
@@ -105,7 +52,7 @@ static void print_object(struct pcpc_show *show, json_t *object)
 	json_decref(object);
 }
 
-static json_t *endpoint_object(const uint8_t octets[16], uint16_t port)
+json_t *pcpc_json_endpoint(const uint8_t octets[16], uint16_t port)
 {
 	char text[IP6_TEXT];
 	ip6 ip;
@@ -114,87 +61,148 @@ static json_t *endpoint_object(const uint8_t octets[16], uint16_t port)
 	return json_pack("{s:s, s:i}", "address", ip6_format(ip, text), "port", (int)port);
 }
 
+// NAT-PMP's answers name a port only.
+static json_t *external_object(const struct pcpc_show *show, const struct postern_result *r)
+{
+	if (show->options->dialect == PCP_NATPMP)
+		return json_pack("{s:i}", "port", (int)r->external.port);
+	return pcpc_json_endpoint(r->external.ip, r->external.port);
+}
+
 static void add_mapping(struct pcpc_show *show, json_t *object, const struct postern_result *r)
 {
+	const struct pcpc_options *o = show->options;
 	char protocol[4], nonce[25];
 
 	json_object_set_new(
 		object, "protocol", json_string(pcpc_protocol_text(r->protocol, protocol)));
-	json_object_set_new(object, "internal", endpoint_object(show->source, r->internal_port));
+	json_object_set_new(object, "internal", pcpc_json_endpoint(show->source, r->internal_port));
 	if (r->what == POSTERN_GRANTED || r->what == POSTERN_CHANGED)
-		json_object_set_new(
-			object, "external", endpoint_object(r->external.ip, r->external.port));
-	json_object_set_new(
-		object, "nonce", json_string(pcpc_format_hex(r->nonce, sizeof r->nonce, nonce)));
+		json_object_set_new(object, "external", external_object(show, r));
+	if (o->mapping.peer.port != 0)
+		json_object_set_new(object, "peer",
+			pcpc_json_endpoint(o->mapping.peer.ip, o->mapping.peer.port));
+	pcpc_json_options(show, object);
+	if (o->dialect == PCP_V2 || o->dialect == PCP_V1C)
+		json_object_set_new(object, "nonce",
+			json_string(pcpc_format_hex(r->nonce, sizeof r->nonce, nonce)));
 }
 
 static void show_json(struct pcpc_show *show, const struct postern_result *r)
 {
 	json_t *object = json_pack("{s:s, s:i, s:s, s:I, s:I}", "status", status_of(r->what),
-		"result", (int)r->result, "result_name", postern_result_name(r->result), "lifetime",
+		"result", (int)r->result, "result_name", pcpc_result_name(r->result), "lifetime",
 		(json_int_t)r->lifetime_s, "epoch", (json_int_t)r->epoch_s);
 
 	if (r->id >= 0)
 		add_mapping(show, object, r);
+	if (r->result != 0)
+		json_object_set_new(object, "advice", json_string(pcpc_advice(r->result)));
 	if (r->what == POSTERN_OTHER_VERSION)
 		json_object_set_new(object, "version", json_integer(r->version));
-	print_object(show, object);
+	pcpc_show_object(show, object);
 }
 
 // ---- for people ------------------------------------------------------------------------------
 
-static void show_mapping(const struct pcpc_show *show, const struct postern_result *r)
+static const char *version_of(const struct pcpc_show *show)
+{
+	return show->options->dialect == PCP_NATPMP ? "NAT-PMP" : "PCP";
+}
+
+static const char *port_text(uint16_t port, char out[8])
+{
+	if (port == 0)
+		return "all";
+	snprintf(out, 8, "%u", port);
+	return out;
+}
+
+static const char *all_or_protocol(uint8_t protocol, char out[4])
+{
+	return protocol == 0 ? "all" : pcpc_protocol_text(protocol, out);
+}
+
+// NAT-PMP's answers do not name the external address.
+static void show_mapping(struct pcpc_show *show, const struct postern_result *r)
 {
 	char external[PCPC_ENDPOINT_TEXT], internal[PCPC_ENDPOINT_TEXT], protocol[4];
+	char peer[PCPC_ENDPOINT_TEXT];
 	struct postern_endpoint inside = {.port = r->internal_port};
 
 	memcpy(inside.ip, show->source, sizeof inside.ip);
-	printf("%s -> %s %s, lifetime %u s, epoch %u\n",
-		pcpc_format_endpoint(&r->external, external),
-		pcpc_format_endpoint(&inside, internal), pcpc_protocol_text(r->protocol, protocol),
+	pcpc_format_endpoint(&r->external, external);
+	if (show->options->dialect == PCP_NATPMP)
+		snprintf(external, sizeof external, "external port %u", r->external.port);
+	printf("%s -> %s %s, lifetime %u s, epoch %u", external,
+		pcpc_format_endpoint(&inside, internal), all_or_protocol(r->protocol, protocol),
 		r->lifetime_s, r->epoch_s);
+	if (show->options->mapping.peer.port != 0)
+		printf(", with %s", pcpc_format_endpoint(&show->options->mapping.peer, peer));
+	putchar('\n');
+	pcpc_show_options(show);
 }
 
-static void show_refusal(const struct postern_result *r)
+static void show_refusal(unsigned result, uint32_t lifetime_s)
 {
-	fprintf(stderr, "refused: %s (%u), and for %u s the answer will be the same: %s\n",
-		postern_result_name(r->result), r->result, r->lifetime_s, advice_for(r->result));
+	fprintf(stderr, "refused: %s (%u)", pcpc_result_name(result), result);
+	if (lifetime_s > 0)
+		fprintf(stderr, ", and for %u s the answer will be the same", lifetime_s);
+	fprintf(stderr, ": %s\n", pcpc_advice(result));
 }
 
-static void show_about_mapping(const struct postern_result *r)
+void pcpc_show_refusal(const struct pcp_message *m)
 {
-	char protocol[4];
+	show_refusal(m->result, m->lifetime_s);
+}
 
-	printf("%s %u ", pcpc_protocol_text(r->protocol, protocol), r->internal_port);
+static void show_about_mapping(struct pcpc_show *show, const struct postern_result *r)
+{
+	char protocol[4], port[8];
+
+	printf("%s %s ", all_or_protocol(r->protocol, protocol), port_text(r->internal_port, port));
 	if (r->what == POSTERN_DELETED)
 		printf("is closed, epoch %u\n", r->epoch_s);
 	else if (r->what == POSTERN_REMAINS)
 		printf("stays open for %u s more: there was traffic\n", r->lifetime_s);
 	else
 		printf("expired: no renewal was answered\n");
+	if (r->what == POSTERN_DELETED)
+		pcpc_show_options(show);
 }
 
-static void show_announced(const char *server, const struct postern_result *r)
+static void show_announced(
+	struct pcpc_show *show, const char *server, const struct postern_result *r)
 {
 	uint32_t s = r->epoch_s;
 
 	if (r->result != 0) {
-		show_refusal(r);
+		show_refusal(r->result, r->lifetime_s);
 		return;
 	}
-	printf("%s serves PCP version 2, epoch %u: its state is %u d %u h %u min %u s old\n",
-		server, s, s / 86400, s / 3600 % 24, s / 60 % 60, s % 60);
+	printf("%s serves PCP version %s, epoch %u: its state is %u d %u h %u min %u s old\n",
+		server, pcp_dialect_name(show->options->dialect), s, s / 86400, s / 3600 % 24,
+		s / 60 % 60, s % 60);
+	pcpc_show_options(show);
 }
 
-static void show_version(const char *server, const struct postern_result *r)
+static void show_version(
+	const struct pcpc_show *show, const char *server, const struct postern_result *r)
 {
+	const char *asked = pcp_dialect_name(show->options->dialect);
+
 	if (r->version == 0)
 		fprintf(stderr,
-			"%s speaks NAT-PMP (version 0) only; this program speaks PCP "
-			"version 2\n",
-			server);
+			"%s speaks NAT-PMP (version 0) only, not PCP version %s: try "
+			"--version nat-pmp\n",
+			server, asked);
+	else if (r->version == 1)
+		fprintf(stderr,
+			"%s does not serve version %s but version 1, a draft of PCP: try "
+			"--version 1b or 1a\n",
+			server, asked);
 	else
-		fprintf(stderr, "%s does not serve PCP version 2 but version %u\n", server,
+		fprintf(stderr, "%s does not serve version %s but version %u\n", server, asked,
 			r->version);
 }
 
@@ -211,19 +219,19 @@ static void show_text(struct pcpc_show *show, const struct postern_result *r)
 	case POSTERN_DELETED:
 	case POSTERN_REMAINS:
 	case POSTERN_EXPIRED:
-		show_about_mapping(r);
+		show_about_mapping(show, r);
 		break;
 	case POSTERN_REFUSED:
-		show_refusal(r);
+		show_refusal(r->result, r->lifetime_s);
 		break;
 	case POSTERN_ANNOUNCED:
-		show_announced(server, r);
+		show_announced(show, server, r);
 		break;
 	case POSTERN_RESTARTED:
 		printf("%s lost its state, epoch %u: asking again\n", server, r->epoch_s);
 		break;
 	case POSTERN_OTHER_VERSION:
-		show_version(server, r);
+		show_version(show, server, r);
 		break;
 	case POSTERN_UNREACHABLE:
 		break;
@@ -244,11 +252,34 @@ void pcpc_show_silence(struct pcpc_show *show, bool unreachable)
 	char server[PCPC_ENDPOINT_TEXT];
 
 	if (show->options->json) {
-		print_object(show, json_pack("{s:s, s:b}", "status", "no-answer", "unreachable",
-					   (int)unreachable));
+		pcpc_show_object(show, json_pack("{s:s, s:b}", "status", "no-answer", "unreachable",
+					       (int)unreachable));
 		return;
 	}
-	pcpc_complain("no answer from %s%s", pcpc_format_endpoint(&show->server, server),
-		unreachable ? ": it says that nothing listens there (ICMP unreachable)"
-			    : ": no PCP server there, or it is not allowed to answer");
+	pcpc_format_endpoint(&show->server, server);
+	if (unreachable)
+		pcpc_complain("no answer from %s: it says that nothing listens there (ICMP "
+			      "unreachable)",
+			server);
+	else
+		pcpc_complain("no answer from %s: no %s server there, or it is not allowed to "
+			      "answer",
+			server, version_of(show));
+}
+
+// ---- what only NAT-PMP can say ---------------------------------------------------------------
+
+void pcpc_show_address(struct pcpc_show *show, const struct pcp_message *m)
+{
+	char text[IP6_TEXT];
+
+	ip6_format(m->external_ip, text);
+	if (!show->options->json) {
+		printf("%s, epoch %u\n", text, m->epoch_s);
+		fflush(stdout);
+		return;
+	}
+	pcpc_show_object(show, json_pack("{s:s, s:i, s:s, s:I, s:s}", "status", "address", "result",
+				       (int)m->result, "result_name", pcpc_result_name(m->result),
+				       "epoch", (json_int_t)m->epoch_s, "address", text));
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The state file: one line a mapping,
 //
-//	server source protocol port nonce external until
+//	server source protocol port nonce external until [peer]
 //	100.64.0.1:5351 100.64.0.10 6 8080 00112233445566778899aabb 203.0.113.5:40001 1767225600
 //
+// `source` is the host that the mapping leads to; protocol and port 0 mean all of them.
 // Lines that cannot be read are left out when the file is written again. The nonce is what owns a
 // mapping, so nobody else may read the file; it is replaced as a whole, so a crash leaves the old
 // or the new one.
@@ -41,13 +42,16 @@ bool pcpc_state_default_path(char *out, size_t size)
 static bool read_line(char *line, struct pcpc_memory *m)
 {
 	char server[PCPC_ENDPOINT_TEXT], source[IP6_TEXT], nonce[25], external[PCPC_ENDPOINT_TEXT];
+	char peer[PCPC_ENDPOINT_TEXT];
 	unsigned protocol, port;
+	int n;
 
 	*m = (struct pcpc_memory){0};
-	if (sscanf(line, "%53s %45s %u %u %24s %53s %" SCNu64, server, source, &protocol, &port,
-		    nonce, external, &m->until) != 7)
+	n = sscanf(line, "%53s %45s %u %u %24s %53s %" SCNu64 " %53s", server, source, &protocol,
+		&port, nonce, external, &m->until, peer);
+	if (n < 7 || protocol > 255 || port > 65535)
 		return false;
-	if (protocol == 0 || protocol > 255 || port == 0 || port > 65535)
+	if (n == 8 && !pcpc_parse_endpoint(peer, 0, &m->peer))
 		return false;
 	m->protocol = (uint8_t)protocol;
 	m->port = (uint16_t)port;
@@ -61,21 +65,26 @@ static_assert(PCPC_ENDPOINT_TEXT == 54 && IP6_TEXT == 46, "the widths in read_li
 static void write_line(FILE *f, const struct pcpc_memory *m)
 {
 	char server[PCPC_ENDPOINT_TEXT], source[IP6_TEXT], nonce[25], external[PCPC_ENDPOINT_TEXT];
+	char peer[PCPC_ENDPOINT_TEXT];
 	ip6 ip;
 
 	memcpy(ip.b, m->source, sizeof ip.b);
 	pcpc_format_endpoint(&m->external, external);
 	if (m->external.port == 0)
 		*strrchr(external, ':') = '\0';
-	fprintf(f, "%s %s %u %u %s %s %" PRIu64 "\n", pcpc_format_endpoint(&m->server, server),
+	fprintf(f, "%s %s %u %u %s %s %" PRIu64, pcpc_format_endpoint(&m->server, server),
 		ip6_format(ip, source), m->protocol, m->port,
 		pcpc_format_hex(m->nonce, sizeof m->nonce, nonce), external, m->until);
+	if (m->peer.port != 0)
+		fprintf(f, " %s", pcpc_format_endpoint(&m->peer, peer));
+	fputc('\n', f);
 }
 
 static bool same_key(const struct pcpc_memory *a, const struct pcpc_memory *b)
 {
 	return a->protocol == b->protocol && a->port == b->port &&
-	       a->server.port == b->server.port &&
+	       a->server.port == b->server.port && a->peer.port == b->peer.port &&
+	       memcmp(a->peer.ip, b->peer.ip, sizeof a->peer.ip) == 0 &&
 	       memcmp(a->server.ip, b->server.ip, sizeof a->server.ip) == 0 &&
 	       memcmp(a->source, b->source, sizeof a->source) == 0;
 }

@@ -3,128 +3,6 @@
 // --json every row, or the one result, is a line of JSON as the daemon sent it.
 #include "posternctl.h"
 
-static const struct column subscriber_columns[] = {
-	{"SUBSCRIBER", CELL_TEXT, "address", NULL},
-	{"REALM", CELL_TEXT, "realm", NULL},
-	{"GROUP", CELL_TEXT, "group", NULL},
-	{"EXTERNAL", CELL_TEXT, "external_address", NULL},
-	{"UDP", CELL_NUMBER, "ports.udp", NULL},
-	{"TCP", CELL_NUMBER, "ports.tcp", NULL},
-	{"ICMP", CELL_NUMBER, "ports.icmp", NULL},
-	{"BLOCKS", CELL_NUMBER, "blocks", NULL},
-	{"LEASES", CELL_NUMBER, "leases", NULL},
-	{"SHARD", CELL_NUMBER, "shard", NULL},
-	{"EPOCH", CELL_DURATION, "epoch_s", NULL},
-};
-
-static const struct column mapping_columns[] = {
-	{"PROTO", CELL_TEXT, "protocol", NULL},
-	{"INTERNAL", CELL_ENDPOINT, "internal_address", "internal_port"},
-	{"EXTERNAL", CELL_ENDPOINT, "external_address", "external_port"},
-	{"KIND", CELL_TEXT, "kind", NULL},
-	{"LIFETIME", CELL_DURATION, "lifetime_left_s", NULL},
-	{"IDLE-OUT", CELL_DURATION, "idle_left_s", NULL},
-	{"SHARD", CELL_NUMBER, "shard", NULL},
-	{"REALM", CELL_TEXT, "realm", NULL},
-	{"GROUP", CELL_TEXT, "group", NULL},
-	{"NONCE", CELL_TEXT, "nonce", NULL},
-	{"CLIENT", CELL_ENDPOINT, "client", "client_port"},
-};
-
-static const struct column port_columns[] = {
-	{"PORT", CELL_TEXT, "name", NULL},
-	{"DRIVER", CELL_TEXT, "driver", NULL},
-	{"LINK", CELL_TEXT, "link", NULL},
-	{"MAC", CELL_TEXT, "mac", NULL},
-	{"MTU", CELL_NUMBER, "mtu", NULL},
-	{"QUEUES", CELL_NUMBER, "rx_queues", NULL},
-	{"STEERING", CELL_TEXT, "steering", NULL},
-	{"RX-PACKETS", CELL_NUMBER, "rx_packets", NULL},
-	{"RX-BYTES", CELL_OCTETS, "rx_bytes", NULL},
-	{"RX-LOST", CELL_NUMBER, "rx_lost", NULL},
-	{"TX-PACKETS", CELL_NUMBER, "tx_packets", NULL},
-	{"TX-BYTES", CELL_OCTETS, "tx_bytes", NULL},
-};
-
-static const struct column interface_columns[] = {
-	{"INTERFACE", CELL_TEXT, "name", NULL},
-	{"PORT", CELL_TEXT, "port", NULL},
-	{"SIDE", CELL_TEXT, "side", NULL},
-	{"VLAN", CELL_TEXT, "vlan_text", NULL},
-	{"MTU", CELL_NUMBER, "mtu", NULL},
-	{"ADDRESSES", CELL_LIST, "addresses", NULL},
-};
-
-static const struct column worker_columns[] = {
-	{"WORKER", CELL_NUMBER, "worker", NULL},
-	{"CPU", CELL_NUMBER, "cpu", NULL},
-	{"STATE", CELL_TEXT, "state", NULL},
-	{"GENERATION", CELL_NUMBER, "generation", NULL},
-	{"RX", CELL_NUMBER, "io.rx_packets", NULL},
-	{"TX", CELL_NUMBER, "io.tx_packets", NULL},
-	{"HANDED-OUT", CELL_NUMBER, "io.handoff_out", NULL},
-	{"HANDED-IN", CELL_NUMBER, "io.handoff_in", NULL},
-	{"BUSY", CELL_TEXT, "busy", NULL},
-	{"NAPS", CELL_NUMBER, "io.naps", NULL},
-	{"MAPPINGS", CELL_NUMBER, "shard.mappings", NULL},
-	{"SUBSCRIBERS", CELL_NUMBER, "shard.subscribers", NULL},
-	{"LEASES", CELL_NUMBER, "shard.leases", NULL},
-	{"PCP", CELL_NUMBER, "shard.pcp_replies", NULL},
-	{"SHARD-MEMORY", CELL_OCTETS, "shard_bytes", NULL},
-	{"HUGE", CELL_YES, "huge_pages", NULL},
-};
-
-static const struct column pool_columns[] = {
-	{"ADDRESS", CELL_TEXT, "address", NULL},
-	{"OWNER", CELL_TEXT, "owner", NULL},
-};
-
-static const struct column counter_columns[] = {
-	{"COUNTER", CELL_TEXT, "name", NULL},
-	{"VALUE", CELL_NUMBER, "value", NULL},
-	{"BY-WORKER", CELL_LIST, "workers", NULL},
-	{"ABOUT", CELL_TEXT, "about", NULL},
-};
-
-static const struct column neighbour_columns[] = {
-	{"INTERFACE", CELL_TEXT, "interface", NULL},
-	{"ADDRESS", CELL_TEXT, "address", NULL},
-	{"MAC", CELL_TEXT, "mac", NULL},
-	{"STATE", CELL_TEXT, "state", NULL},
-	{"CONFIRMED", CELL_DURATION, "age_s", NULL},
-};
-
-static const struct column status_columns[] = {
-	{"posternd", CELL_TEXT, "version", NULL},
-	{"up for", CELL_DURATION, "uptime_s", NULL},
-	{"configuration", CELL_TEXT, "config_file", NULL},
-	{"generation", CELL_TEXT, "generation", NULL},
-	{"workers", CELL_TEXT, "workers", NULL},
-	{"huge pages", CELL_YES, "huge_pages", NULL},
-	{"packet buffers", CELL_TEXT, "buffers_text", NULL},
-	{"subscribers", CELL_TEXT, "subscribers", NULL},
-	{"mappings", CELL_TEXT, "mappings", NULL},
-	{"leases", CELL_TEXT, "leases", NULL},
-	{"resting ports", CELL_TEXT, "resting", NULL},
-	{"port blocks", CELL_TEXT, "blocks", NULL},
-	{"external addresses", CELL_TEXT, "addresses", NULL},
-	{"packets dropped", CELL_TEXT, "drops", NULL},
-};
-
-static const struct {
-	const struct column *columns;
-	unsigned n;
-} tables[] = {
-	[SUBJECT_PORTS] = {port_columns, ARRAY_SIZE(port_columns)},
-	[SUBJECT_WORKERS] = {worker_columns, ARRAY_SIZE(worker_columns)},
-	[SUBJECT_SUBSCRIBERS] = {subscriber_columns, ARRAY_SIZE(subscriber_columns)},
-	[SUBJECT_MAPPINGS] = {mapping_columns, ARRAY_SIZE(mapping_columns)},
-	[SUBJECT_COUNTERS] = {counter_columns, ARRAY_SIZE(counter_columns)},
-	[SUBJECT_NEIGHBOURS] = {neighbour_columns, ARRAY_SIZE(neighbour_columns)},
-};
-
-static_assert(ARRAY_SIZE(worker_columns) <= TABLE_COLUMNS, "the widest table");
-
 static json_int_t number_of(const json_t *row, const char *key)
 {
 	return json_integer_value(json_object_get(row, key));
@@ -159,25 +37,15 @@ static void print_status(struct answers *a, json_t *row)
 	json_object_set_new(row, "buffers_text",
 		json_sprintf("%lld of %lld in use", (long long)number_of(row, "buffers_in_use"),
 			(long long)number_of(row, "buffers")));
-	for (size_t i = 0; i < ARRAY_SIZE(status_columns); i++) {
-		snprintf(title, sizeof title, "%s:", status_columns[i].title);
-		fprintf(a->out, "%-20s%s\n", title, cell_format(row, &status_columns[i], text));
+	for (size_t i = 0; i < columns_of_status.n; i++) {
+		const struct column *column = &columns_of_status.list[i];
+		snprintf(title, sizeof title, "%s:", column->title);
+		fprintf(a->out, "%-20s%s\n", title, cell_format(row, column, text));
 	}
 	print_epochs(a, json_object_get(row, "epoch_s"));
 }
 
-// ---- ports, workers --------------------------------------------------------------------------
-
-static void complete_port(json_t *row)
-{
-	json_int_t lost = number_of(row, "rx_missed") + number_of(row, "rx_errors") +
-			  number_of(row, "rx_no_buffer");
-	const json_t *up = json_object_get(row, "link_up");
-	const char *link = json_is_boolean(up) ? json_is_true(up) ? "up" : "down" : "unknown";
-
-	json_object_set_new(row, "rx_lost", json_integer(lost));
-	json_object_set_new(row, "link", json_string(link));
-}
+// ---- ports ----------------------------------------------------------------------------------
 
 static void print_interfaces(struct answers *a, const json_t *ports)
 {
@@ -196,22 +64,10 @@ static void print_interfaces(struct answers *a, const json_t *ports)
 			json_array_append(all, iface);
 		}
 	}
-	table_init(&table, interface_columns, ARRAY_SIZE(interface_columns), a->colour);
+	table_init(&table, columns_of_interfaces, a->colour);
 	fputc('\n', a->out);
 	table_print(&table, all, a->out);
 	json_decref(all);
-}
-
-static void complete_worker(json_t *row)
-{
-	const json_t *io = json_object_get(row, "io");
-	json_int_t loops = number_of(io, "loops"), busy = number_of(io, "busy_loops");
-	bool running = json_is_true(json_object_get(row, "running"));
-
-	json_object_set_new(row, "state", json_string(running ? "running" : "stopped"));
-	json_object_set_new(row, "busy",
-		loops ? json_sprintf("%.1f%%", 100.0 * (double)busy / (double)loops)
-		      : json_string("-"));
 }
 
 // ---- groups ----------------------------------------------------------------------------------
@@ -274,7 +130,7 @@ static void print_group(struct answers *a, const json_t *group)
 	{
 		complete_address(address);
 	}
-	table_init(&table, pool_columns, ARRAY_SIZE(pool_columns), a->colour);
+	table_init(&table, columns_of_pool, a->colour);
 	table_print(&table, pool, a->out);
 	if ((json_int_t)json_array_size(pool) < size)
 		fprintf(a->out, "... and %lld more\n",
@@ -291,13 +147,12 @@ void answers_init(struct answers *a, const struct words *w, bool colour, FILE *o
 		.file = w->file,
 		.out = out,
 		.err = err};
-	if (w->subject < ARRAY_SIZE(tables) && tables[w->subject].columns)
-		table_init(&a->table, tables[w->subject].columns, tables[w->subject].n, colour);
+	table_init(&a->table, columns_of(w->subject, w->detail), colour);
 }
 
 static void print_line(FILE *out, const json_t *value)
 {
-	json_dumpf(value, out, JSON_COMPACT);
+	json_dumpf(value, out, JSON_COMPACT | JSON_ENSURE_ASCII); // a terminal obeys C1, too
 	fputc('\n', out);
 }
 
@@ -311,10 +166,14 @@ static void print_row(struct answers *a, json_t *row)
 		print_status(a, row);
 	else if (a->subject == SUBJECT_GROUPS)
 		print_group(a, row);
-	else if (a->subject == SUBJECT_PORTS)
-		complete_port(row);
-	else if (a->subject == SUBJECT_WORKERS)
-		complete_worker(row);
+	else
+		row_complete(a->subject, row);
+}
+
+static void print_table(struct answers *a, const json_t *rows)
+{
+	table_print(&a->table, rows, a->out);
+	a->rows += json_array_size(rows);
 }
 
 void answers_rows(struct answers *a, const json_t *rows)
@@ -328,8 +187,14 @@ void answers_rows(struct answers *a, const json_t *rows)
 	}
 	if (a->json || !a->table.n || json_array_size(rows) == 0)
 		return;
-	table_print(&a->table, rows, a->out);
-	a->rows += json_array_size(rows);
+	if (a->subject == SUBJECT_PCP) {
+		json_t *counters = rows_of_pcp(rows);
+		if (json_array_size(counters))
+			print_table(a, counters);
+		json_decref(counters);
+		return;
+	}
+	print_table(a, rows);
 	if (a->subject == SUBJECT_PORTS)
 		print_interfaces(a, rows);
 }
@@ -341,7 +206,8 @@ static void print_complaints(FILE *out, const json_t *complaints)
 
 	json_array_foreach(complaints, i, one)
 	{
-		fprintf(out, "%s\n", text_of(one, "text"));
+		text_print(text_of(one, "text"), out);
+		fputc('\n', out);
 	}
 }
 
@@ -355,27 +221,70 @@ static void print_check(struct answers *a, const json_t *done)
 	print_complaints(a->out, json_object_get(done, "restart"));
 }
 
-void answers_done(struct answers *a, const json_t *done)
+static void print_endpoint(FILE *out, const json_t *row, const char *address, const char *port)
 {
-	bool result = a->subject >= SUBJECT_DELETE;
+	struct column column = {"", CELL_ENDPOINT, address, port};
+	char text[CELL_SIZE];
 
-	if (a->json && result)
-		print_line(a->out, done);
-	else if (a->json)
-		return;
-	else if (a->subject == SUBJECT_DELETE)
+	fputs(cell_format(row, &column, text), out);
+}
+
+static void print_addition(struct answers *a, const json_t *row)
+{
+	const json_t *left = json_object_get(row, "lifetime_left_s");
+	char text[32];
+
+	fprintf(a->out, "%s ", text_of(row, "protocol"));
+	print_endpoint(a->out, row, "internal_address", "internal_port");
+	fputs(" is ", a->out);
+	print_endpoint(a->out, row, "external_address", "external_port");
+	if (left)
+		fprintf(a->out, " outside, for %s\n",
+			duration_format((uint64_t)json_integer_value(left), text, sizeof text));
+	else
+		fputs(" outside, until posternd ends\n", a->out);
+}
+
+static void print_deed(struct answers *a, const json_t *done)
+{
+	switch (a->subject) {
+	case SUBJECT_ADD:
+	case SUBJECT_ADD_STATIC:
+		print_addition(a, done);
+		break;
+	case SUBJECT_DELETE:
 		fputs("deleted\n", a->out);
-	else if (a->subject == SUBJECT_CLEAR)
+		break;
+	case SUBJECT_CLEAR:
 		fputs("cleared\n", a->out);
-	else if (a->subject == SUBJECT_CHECK)
+		break;
+	case SUBJECT_CLEAR_GROUP:
+		fputs("cleared; the group's Epoch starts again, and its clients are told\n",
+			a->out);
+		break;
+	case SUBJECT_RESET_EPOCH:
+		fputs("the group's Epoch starts again, and its clients are told\n", a->out);
+		break;
+	case SUBJECT_CHECK:
 		print_check(a, done);
-	else if (a->subject == SUBJECT_APPLY)
+		break;
+	case SUBJECT_APPLY:
 		fprintf(a->out, "generation %lld is in force on all %lld workers\n",
 			(long long)number_of(done, "generation"),
 			(long long)number_of(done, "workers"));
-	else if (a->subject == SUBJECT_CONFIG)
+		break;
+	default: // the configuration
 		fputs(text_of(done, "text"), a->out);
-	else if (a->table.n && a->rows == 0)
+	}
+}
+
+void answers_done(struct answers *a, const json_t *done)
+{
+	if (a->json && a->subject >= SUBJECT_ADD)
+		print_line(a->out, done);
+	else if (a->subject >= SUBJECT_ADD)
+		print_deed(a, done);
+	else if (!a->json && a->table.n && a->rows == 0)
 		fputs("(none)\n", a->out);
 }
 
@@ -383,10 +292,12 @@ void answers_error(struct answers *a, const json_t *error)
 {
 	if (a->json) {
 		fputs("{\"error\":", a->out);
-		json_dumpf(error, a->out, JSON_COMPACT);
+		json_dumpf(error, a->out, JSON_COMPACT | JSON_ENSURE_ASCII);
 		fputs("}\n", a->out);
 		return;
 	}
 	print_complaints(a->err, json_object_get(error, "complaints"));
-	fprintf(a->err, "posternctl: %s\n", text_of(error, "message"));
+	fputs("posternctl: ", a->err);
+	text_print(text_of(error, "message"), a->err);
+	fputc('\n', a->err);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -53,6 +54,14 @@ void link_close(struct link *l)
 int link_descriptor(const struct link *l)
 {
 	return l->fd;
+}
+
+void link_set_patience(struct link *l, unsigned seconds)
+{
+	struct timeval patience = {.tv_sec = seconds};
+
+	(void)setsockopt(l->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	(void)setsockopt(l->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 }
 
 // The daemon may have hung up on us already: what it said then, too many clients perhaps, waits to

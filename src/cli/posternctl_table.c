@@ -12,6 +12,7 @@ static const struct {
 	const char *word, *colour;
 } colours[] = {
 	{"dynamic-explicit", "\033[32m"},
+	{"peer", "\033[32m"},
 	{"static", "\033[36m"},
 	{"resting", "\033[2m"},
 	{"up", "\033[32m"},
@@ -66,8 +67,8 @@ static const json_t *find_value(const json_t *row, const char *key)
 
 static void plain_format(const json_t *value, char *out, size_t size)
 {
-	if (json_is_string(value))
-		snprintf(out, size, "%s", json_string_value(value));
+	if (json_is_string(value)) // what the daemon sends is data
+		text_escape(json_string_value(value), json_string_length(value), out, size);
 	else if (json_is_integer(value))
 		snprintf(out, size, "%lld", (long long)json_integer_value(value));
 	else if (json_is_boolean(value))
@@ -100,21 +101,6 @@ static void endpoint_format(const json_t *row, const struct column *column, char
 		snprintf(out + used, size - used, ":%lld", (long long)json_integer_value(port));
 }
 
-// What the daemon sends is data: it shall not steer the terminal. A cut character is taken away.
-static void tame(char *text)
-{
-	size_t length = strlen(text);
-
-	for (char *c = text; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-	}
-	if (length == CELL_SIZE - 1) {
-		while (length && (text[length - 1] & 0x80))
-			text[--length] = '\0';
-	}
-}
-
 char *cell_format(const json_t *row, const struct column *column, char out[CELL_SIZE])
 {
 	const json_t *value = find_value(row, column->key);
@@ -141,7 +127,6 @@ char *cell_format(const json_t *row, const struct column *column, char out[CELL_
 		plain_format(value, out, CELL_SIZE);
 		break;
 	}
-	tame(out);
 	return out;
 }
 
@@ -160,11 +145,11 @@ static bool is_right(const struct column *column)
 	       column->kind == CELL_OCTETS;
 }
 
-void table_init(struct table *t, const struct column *columns, unsigned n, bool colour)
+void table_init(struct table *t, struct columns columns, bool colour)
 {
-	*t = (struct table){.columns = columns, .n = n, .colour = colour};
-	for (unsigned i = 0; i < n; i++)
-		t->widths[i] = strlen(columns[i].title);
+	*t = (struct table){.columns = columns.list, .n = columns.n, .colour = colour};
+	for (unsigned i = 0; i < columns.n; i++)
+		t->widths[i] = strlen(columns.list[i].title);
 }
 
 static void print_cell(

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 PROGRAM = sys.argv[1]
 POOL = bytes(10) + b"\xff\xff" + bytes([203, 0, 113, 5])
@@ -33,8 +34,9 @@ class Server:
         while True:
             data, client = self.socket.recvfrom(2000)
             self.requests.append(data)
-            if len(self.requests) > self.deaf:
-                self.socket.sendto(self.reply or self.answer(data), client)
+            reply = self.reply or (self.answer(data) if len(self.requests) > self.deaf else b"")
+            if reply:
+                self.socket.sendto(reply, client)
 
     def answer(self, data):
         life = struct.unpack(">I", data[4:8])[0]
@@ -131,6 +133,200 @@ def test_silence(state):
     assert code == 3 and "ICMP" in err, err
 
 
+class Fixed(Server):
+    """Answers by a function of the request alone; None is silence."""
+
+    def answer(self, data):
+        return self.result(data) or b""
+
+
+def test_peer_and_its_nonce(state):
+    server = Server()
+    code, out, _ = pcpc(state, server, "peer", "tcp", "50000", "198.51.100.7:443", "-l", "600")
+    assert code == 0 and out.endswith(", with 198.51.100.7:443"), out
+    assert server.requests[0][1] == 2 and len(server.requests[0]) == 80
+    pcpc(state, server, "peer", "tcp", "50000", "198.51.100.7:443")
+    pcpc(state, server, "peer", "tcp", "50000", "198.51.100.8:443")
+    first, again, other = (r[24:36] for r in server.requests)
+    assert first == again != other, "every remote host has its own nonce"
+
+
+def test_options_of_the_answer(state):
+    def answer(data):  # takes FILTER, not DESCRIPTION; grants 2 of 8 ports
+        grant = Server.header(data, 0, 3600) + data[24:42] + struct.pack(">H", 40001) + POOL
+        ports = struct.pack(">BBHHHB3x", 130, 0, 5, 2, 8080, 0)
+        return grant + data[60:84] + ports
+    words = ("map", "tcp", "8080", "--filter", "198.51.100.0/24:80", "--description", "web",
+             "--port-set", "8")
+    code, out, _ = pcpc(state, Fixed(answer), *words)
+    assert code == 0 and "FILTER: 198.51.100.0/24, port 80" in out, out
+    assert "PORT_SET: 2 ports from internal port 8080 on" in out, out
+    assert "without DESCRIPTION" in out, out
+    code, out, _ = pcpc(state, Fixed(answer), "--json", *words)
+    said = json.loads(out)
+    assert [o["name"] for o in said["options"]] == ["FILTER", "PORT_SET"], out
+    assert said["left_out"] == ["DESCRIPTION"]
+
+
+def test_third_parties_are_remembered_by_their_address(state):
+    server = Server()
+    server.answer = lambda data: (Server.header(data, 0, 3600) + data[24:42] +
+                                  struct.pack(">H", 40001) + POOL + data[60:])
+    code, out, _ = pcpc(state, server, "map", "tcp", "8080", "--third-party", "100.64.0.77")
+    assert code == 0 and "-> 100.64.0.77:8080" in out, out
+    code, _, _ = pcpc(state, server, "delete", "tcp", "8080")
+    assert code == 2, "that one is not ours"
+
+
+def test_fields(state):
+    code, out, _ = pcpc(state, Server(), "--fields", "map", "tcp", "8080")
+    assert code == 0 and "assigned external port     40001" in out, out
+    code, out, _ = pcpc(state, Server(), "--fields", "--json", "map", "tcp", "8080")
+    fields = json.loads(out)["datagrams"][1]["fields"]
+    assert [f["value"] for f in fields if f["at"] == 42] == ["40001"], fields
+    assert sum(f["octets"] for f in fields) == 60
+
+
+def natpmp(data):
+    if len(data) == 2:
+        return bytes.fromhex("0080000000000064cb007105")
+    return bytes([0, data[1] | 0x80, 0, 0, 0, 0, 0, 100]) + data[4:6] + data[6:12]
+
+
+def test_natpmp(state):
+    server = Fixed(natpmp)
+    code, out, _ = pcpc(state, server, "address")
+    assert code == 0 and out == "203.0.113.5, epoch 100", out
+    code, out, _ = pcpc(state, server, "--json", "address")
+    assert json.loads(out)["address"] == "203.0.113.5", out
+    code, out, _ = pcpc(state, server, "--version", "nat-pmp", "map", "udp", "5000",
+                        "--external-port", "6000")
+    assert code == 0 and out.startswith("external port 6000 -> 127.0.0.1:5000 udp"), out
+    code, out, _ = pcpc(state, server, "--version=nat-pmp", "delete", "udp", "5000")
+    assert code == 0 and "is closed" in out, out
+    refusal = Fixed(lambda data: bytes([0, data[1] | 0x80, 0, 2, 0, 0, 0, 9]) + bytes(8))
+    code, _, err = pcpc(state, refusal, "-v", "nat-pmp", "map", "udp", "5000")
+    assert code == 1 and "NOT_AUTHORIZED" in err and " 0 s" not in err, err
+
+
+def test_version_1(state):
+    def v1b(data):
+        return struct.pack(">4B2I12x", 1, data[1] | 0x80, 0, 0, 3600, 100) + data[24:30] + \
+            struct.pack(">H", 40001) + POOL
+    code, out, _ = pcpc(state, Fixed(v1b), "-v", "1b", "map", "tcp", "8080")
+    assert code == 0 and out.startswith("203.0.113.5:40001 -> 127.0.0.1:8080"), out
+
+    def v1a(data):
+        return struct.pack(">4B2I", 1, data[1] | 0x80, 0, 0, 3600, 100) + data[8:14] + \
+            struct.pack(">H4B", 40001, 203, 0, 113, 5)
+    code, out, _ = pcpc(state, Fixed(v1a), "-v", "1a", "map", "tcp", "8080")
+    assert code == 0 and out.startswith("203.0.113.5:40001 -> 127.0.0.1:8080"), out
+
+
+def entry(port, end, options=b""):
+    data = bytes(12) + bytes([6, 0, 0, end]) + bytes(10) + b"\xff\xff" + bytes([127, 0, 0, 1]) + \
+        POOL + struct.pack(">IHH", 600, port, 40000 + port) + options
+    return struct.pack(">BBH", 131, 0, len(data)) + data
+
+
+def test_get_goes_page_by_page(state):
+    def answer(data):
+        body = Server.header(data, 0, 0) + data[24:64]
+        if data[64 + 4 + 52:64 + 4 + 54] == bytes(2):  # the locator's internal port
+            return body + entry(1, 0, bytes.fromhex("80000003 77656200")) + entry(2, 0)
+        return body + entry(2, 0) + entry(3, 1)
+    server = Fixed(answer)
+    code, out, _ = pcpc(state, server, "get", "--wanted", "128")
+    assert code == 0, out
+    assert out.splitlines() == [
+        "203.0.113.5:40001 -> 127.0.0.1:1 tcp, 600 s left", "  DESCRIPTION: web",
+        "203.0.113.5:40002 -> 127.0.0.1:2 tcp, 600 s left",
+        "203.0.113.5:40003 -> 127.0.0.1:3 tcp, 600 s left"], out
+    assert len(server.requests) == 2 and server.requests[0][-4] == 128
+    code, out, _ = pcpc(state, server, "get", "--json")
+    said = [json.loads(line) for line in out.splitlines()]
+    assert [m["external"]["port"] for m in said] == [40001, 40002, 40003], out
+    for always in (lambda d: Server.header(d, 0, 0) + d[24:64] + entry(2, 0),
+                   lambda d: Server.header(d, 0, 0) + d[24:64]):
+        code, _, _ = pcpc(state, Fixed(always), "get")
+        assert code == 0, "a server that never ends is left in the end"
+    code, _, err = pcpc(state, Fixed(lambda d: Server.header(d, 4, 0) + d[24:]), "get")
+    assert code == 1 and "UNSUPP_OPCODE" in err, err
+
+
+def test_watch_hears_announcements_and_updates(state):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as teller:
+        teller.bind(("127.0.0.1", 0))
+        name = "127.0.0.1:%d" % teller.getsockname()[1]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [PROGRAM, "-s", name, "--json", "watch", "--datagrams", "2", "-t", "10",
+                   "--source", "127.0.0.1:%d" % port]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            wait_for_port(port)
+            teller.sendto(bytes([2, 0x80]) + bytes(22), ("127.0.0.1", 5350))
+            first = json.loads(process.stdout.readline())
+            update = struct.pack(">4B2I12x", 2, 0x81, 0, 0, 600, 1) + bytes(12) + \
+                bytes([6, 0, 0, 0, 31, 144, 31, 144]) + POOL
+            teller.sendto(update, ("127.0.0.1", port))
+            second = json.loads(process.stdout.readline())
+            assert process.wait(timeout=10) == 0
+    assert first["kind"] == "restart announcement" and first["ours"], first
+    assert second["kind"] == "changed mapping" and second["port"] == "our", second
+    values = {f["name"]: f["value"] for f in second["datagrams"][0]["fields"]}
+    assert values["assigned external address"] == "203.0.113.5", values
+
+
+def wait_for_port(port):
+    wanted = ":%04X" % port
+    for _ in range(500):
+        with open("/proc/net/udp", encoding="ascii") as table:
+            if any(line.split()[1].endswith(wanted) for line in table.readlines()[1:]):
+                return
+        time.sleep(0.01)
+    raise AssertionError("it does not listen on port %d" % port)
+
+
+def test_probe(state):
+    server = Server(6)
+    code, out, _ = pcpc(state, server, "probe", "map", "tcp", "80", "--option", "42:",
+                        "--option-length", "42=64", "--expect", "MALFORMED_OPTION")
+    assert code == 0 and server.requests[0][60:] == bytes([42, 0, 0, 64]), out
+    assert "octets more than there are" in out and "MALFORMED_OPTION (6): " in out, out
+    code, _, _ = pcpc(state, server, "probe", "map", "tcp", "80", "--expect", "SUCCESS")
+    assert code == 4
+    code, _, _ = pcpc(state, server, "probe", "map", "tcp", "80")
+    assert code == 1, "without --expect an error is a refusal"
+    code, _, _ = pcpc(state, server, "probe", "--raw", "02010000", "0000cafe", "--expect", "silence")
+    assert code == 4 and server.requests[-1] == bytes.fromhex("020100000000cafe")
+    code, _, _ = pcpc(state, Fixed(lambda d: None, deaf=9), "probe", "announce", "-t", "1",
+                      "--expect", "silence")
+    assert code == 0
+    code, out, _ = pcpc(state, Server(deaf=9), "probe", "announce", "-t", "1")
+    assert code == 3 and out.endswith("silence"), out
+
+
+def test_probe_repeats_and_counts(state):
+    server = Server()
+    code, out, _ = pcpc(state, server, "probe", "announce", "--repeat", "20", "--count",
+                        "--rate", "100/s")
+    assert code == 0 and out == "20 sent, 20 answered, 20 SUCCESS", out
+    code, out, _ = pcpc(state, server, "probe", "announce", "--repeat", "3", "--count", "--json")
+    said = json.loads(out)
+    assert said["answered"] == 3 and said["results"] == {"SUCCESS": 3}, out
+
+
+def test_random_probes_are_the_same_again(state):
+    runs = []
+    for _ in range(2):
+        server = Server(deaf=10 ** 6)
+        pcpc(state, server, "probe", "map", "tcp", "80", "--random", "7", "--repeat", "30",
+             "--rate", "1000", "-t", "1", "--count", "-n", "00112233445566778899aabb")
+        runs.append(server.requests)
+    assert runs[0] == runs[1] and len(set(runs[0])) > 25, len(set(runs[0]))
+
+
 def test_retransmission(state):
     server = Server(deaf=1)
     code, _, _ = pcpc(state, server, "announce")
@@ -153,7 +349,9 @@ def test_wrong_usage(state):
     for words in ([], ["open"], ["map", "tcp"], ["map", "tcp", "0"], ["map", "tcp", "65536"],
                   ["map", "icmpx", "1"], ["map", "tcp", "80", "-l", "0"], ["announce", "tcp"],
                   ["map", "tcp", "80", "-p"], ["delete", "tcp", "80", "-k"], ["--nonsense"],
-                  ["map", "tcp", "80", "-n", "12"], ["renew", "tcp", "99"]):
+                  ["map", "tcp", "80", "-n", "12"], ["renew", "tcp", "99"],
+                  ["map", "tcp", "80", "--set", "0=00"], ["-v", "nat-pmp", "peer", "tcp", "1",
+                  "1.2.3.4:5"], ["probe", "announce", "--truncate", "99"]):
         code, _, err = pcpc(state, server, *words)
         assert code == 2 and err, words
     assert not server.requests

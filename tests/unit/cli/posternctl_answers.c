@@ -7,14 +7,17 @@
 
 struct page { // one conversation
 	enum subject subject;
-	bool json, colour;
+	bool json, colour, detail;
 	const char *rows[2]; // JSON arrays, one a page
 	const char *done, *error;
 };
 
 static char *print(const struct page *page)
 {
-	struct words w = {.subject = page->subject, .json = page->json, .file = "new.yaml"};
+	struct words w = {.subject = page->subject,
+		.json = page->json,
+		.detail = page->detail,
+		.file = "new.yaml"};
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
@@ -49,28 +52,100 @@ static void expect(const struct page *page, const char *wanted)
 #define EXPLICIT                                                                                   \
 	"{\"protocol\":\"tcp\",\"internal_address\":\"100.64.0.10\",\"internal_port\":8080,"       \
 	"\"realm\":\"inside\",\"external_address\":\"203.0.113.7\",\"external_port\":40001,"       \
-	"\"kind\":\"dynamic-explicit\",\"group\":\"residential\",\"shard\":1,\"replied\":false,"   \
-	"\"lifetime_left_s\":3599,\"nonce\":\"000102030405060708090a0b\","                         \
-	"\"client\":\"100.64.0.10\",\"client_port\":40000}"
+	"\"ports\":4,\"kind\":\"dynamic-explicit\",\"group\":\"residential\",\"shard\":1,"         \
+	"\"replied\":false,\"operator\":false,\"lifetime_left_s\":3599,\"has_nonce\":true,"        \
+	"\"client\":\"100.64.0.99\",\"client_port\":40000,\"dialect\":\"2\","                      \
+	"\"third_party\":true,\"filter_count\":2,\"description_octets\":9"
+#define DETAIL                                                                                     \
+	",\"filters\":[{\"prefix\":\"198.51.100.0/24\",\"port\":0},"                               \
+	"{\"prefix\":\"198.51.100.9/32\",\"port\":443}],"                                          \
+	"\"description\":\"a\\u001b[2Jb\\u202ec\"}"
 #define IMPLICIT                                                                                   \
 	"{\"protocol\":\"udp\",\"internal_address\":\"100.64.0.9\",\"internal_port\":5000,"        \
 	"\"realm\":\"inside\",\"external_address\":\"203.0.113.7\",\"external_port\":1024,"        \
-	"\"kind\":\"dynamic-implicit\",\"group\":\"residential\",\"shard\":0,\"replied\":true,"    \
-	"\"idle_left_s\":299}"
+	"\"ports\":1,\"kind\":\"dynamic-implicit\",\"group\":\"residential\",\"shard\":0,"         \
+	"\"replied\":true,\"operator\":false,\"idle_left_s\":299}"
 
 Test(posternctl, shows_mappings_as_a_table)
 {
 	struct page page = {.subject = SUBJECT_MAPPINGS,
-		.rows = {"[" EXPLICIT "," IMPLICIT "]"},
+		.rows = {"[" EXPLICIT "}," IMPLICIT "]"},
 		.done = "{\"rows\":2}"};
 
 	expect(&page,
-		"PROTO  INTERNAL          EXTERNAL           KIND              LIFETIME  IDLE-OUT"
-		"  SHARD  REALM   GROUP        NONCE                     CLIENT\n"
-		"tcp    100.64.0.10:8080  203.0.113.7:40001  dynamic-explicit    59m59s         -"
-		"      1  inside  residential  000102030405060708090a0b  100.64.0.10:40000\n"
-		"udp    100.64.0.9:5000   203.0.113.7:1024   dynamic-implicit         -     4m59s"
-		"      0  inside  residential  -                         -\n");
+		"PROTO  INTERNAL          EXTERNAL           PORTS  KIND              LIFETIME"
+		"  IDLE-OUT  DIALECT  CLIENT             FILTERS  SHARD  REALM   GROUP\n"
+		"tcp    100.64.0.10:8080  203.0.113.7:40001      4  dynamic-explicit    59m59s"
+		"         -  2        100.64.0.99:40000  2            1  inside  residential\n"
+		"udp    100.64.0.9:5000   203.0.113.7:1024       1  dynamic-implicit         -"
+		"     4m59s  -        -                  -            0  inside  residential\n");
+}
+
+Test(posternctl, shows_what_was_asked_for_in_detail)
+{
+	struct page page = {.subject = SUBJECT_MAPPINGS,
+		.detail = true,
+		.rows = {"[" EXPLICIT DETAIL "]"},
+		.done = "{\"rows\":1}"};
+
+	expect(&page,
+		"PROTO  INTERNAL          EXTERNAL           PORTS  KIND              LIFETIME"
+		"  IDLE-OUT  DIALECT  CLIENT             3RD-PARTY  NONCE  SHARD  REALM"
+		"   GROUP        FILTERS                              DESCRIPTION\n"
+		"tcp    100.64.0.10:8080  203.0.113.7:40001      4  dynamic-explicit    59m59s"
+		"         -  2        100.64.0.99:40000  yes        yes        1  inside"
+		"  residential  198.51.100.0/24 198.51.100.9/32:443  a\\x1b[2Jb\\u202ec\n");
+}
+
+Test(posternctl, shows_peer_leases_with_their_remote_peers)
+{
+	struct page page = {.subject = SUBJECT_LEASES,
+		.rows = {"[{\"protocol\":\"udp\",\"internal_address\":\"100.64.0.9\","
+			 "\"internal_port\":5000,\"external_address\":\"203.0.113.7\","
+			 "\"external_port\":1024,\"kind\":\"peer\",\"remote_address\":"
+			 "\"198.51.100.9\",\"remote_port\":443,\"lifetime_left_s\":60,\"dialect\":"
+			 "\"1a\",\"client\":\"100.64.0.9\",\"client_port\":7,\"third_party\":false,"
+			 "\"has_nonce\":false,\"realm\":\"in\",\"group\":\"g\"}]"},
+		.done = "{\"rows\":1}"};
+
+	expect(&page, "PROTO  INTERNAL         EXTERNAL          REMOTE            LIFETIME  "
+		      "DIALECT  CLIENT        3RD-PARTY  NONCE  REALM  GROUP\n"
+		      "udp    100.64.0.9:5000  203.0.113.7:1024  198.51.100.9:443     1m00s  "
+		      "1a       100.64.0.9:7  no         no     in     g\n");
+}
+
+Test(posternctl, shows_pcp_counters_that_moved)
+{
+	struct page page = {.subject = SUBJECT_PCP,
+		.rows = {"[{\"group\":\"a\",\"pcp\":true,\"epoch_s\":1,\"dialects\":{\"2\":3,"
+			 "\"nat-pmp\":0},\"opcodes\":{\"map\":3},\"options\":{\"FILTER\":1},"
+			 "\"results\":{\"SUCCESS\":2,\"NO_RESOURCES\":1},\"events\":"
+			 "{\"requests\":3}},{\"group\":\"b\",\"events\":{\"requests\":0}}]"},
+		.done = "{}"};
+	struct page quiet = {.subject = SUBJECT_PCP,
+		.rows = {"[{\"group\":\"b\",\"events\":{\"requests\":0}}]"},
+		.done = "{}"};
+
+	expect(&page, "GROUP  COUNTED  NAME          NUMBER\n"
+		      "a      dialect  2                  3\n"
+		      "a      opcode   map                3\n"
+		      "a      option   FILTER             1\n"
+		      "a      result   SUCCESS            2\n"
+		      "a      result   NO_RESOURCES       1\n"
+		      "a      event    requests           3\n");
+	expect(&quiet, "(none)\n");
+}
+
+Test(posternctl, shows_the_busiest_clients)
+{
+	struct page page = {.subject = SUBJECT_CLIENTS,
+		.rows = {"[{\"address\":\"100.64.0.9\",\"port\":5350,\"realm\":\"in\",\"group\":"
+			 "\"g\",\"dialect\":\"nat-pmp\",\"requests\":856,\"refused\":12,"
+			 "\"silent_s\":70,\"shard\":1}]"},
+		.done = "{\"rows\":1}"};
+
+	expect(&page, "CLIENT           REALM  GROUP  DIALECT  REQUESTS  REFUSED  SILENT  SHARD\n"
+		      "100.64.0.9:5350  in     g      nat-pmp       856       12   1m10s      1\n");
 }
 
 Test(posternctl, heads_a_table_once_over_many_pages)
@@ -127,7 +202,7 @@ Test(posternctl, does_not_let_a_name_steer_the_terminal)
 	char *text = print(&page);
 
 	cr_assert_null(strchr(text, '\033'));
-	cr_assert_not_null(strstr(text, "in?[2J"));
+	cr_assert_not_null(strstr(text, "in\\x1b[2J"));
 	free(text);
 }
 
@@ -257,6 +332,33 @@ Test(posternctl, tells_what_a_check_found)
 	expect(&restart, "new.yaml: correct, but these leaves need a restart of posternd:\n"
 			 "new.yaml:1:1: workers: ...\n");
 	expect(&bad, "new.yaml:2:3: a\nb\nposternctl: the configuration has mistakes\n");
+}
+
+Test(posternctl, tells_what_was_added)
+{
+	struct page mapping = {.subject = SUBJECT_ADD, .done = EXPLICIT "}"};
+	struct page fixed = {.subject = SUBJECT_ADD_STATIC,
+		.done = "{\"protocol\":\"tcp\",\"internal_address\":\"100.64.0.1\","
+			"\"internal_port\":22,\"external_address\":\"203.0.113.1\","
+			"\"external_port\":22,\"kind\":\"static\"}"};
+	struct page epoch = {.subject = SUBJECT_RESET_EPOCH, .done = "{}"};
+
+	expect(&mapping, "tcp 100.64.0.10:8080 is 203.0.113.7:40001 outside, for 59m59s\n");
+	expect(&fixed, "tcp 100.64.0.1:22 is 203.0.113.1:22 outside, until posternd ends\n");
+	expect(&epoch, "the group's Epoch starts again, and its clients are told\n");
+}
+
+Test(posternctl, keeps_a_terminal_safe_from_messages_and_json)
+{
+	struct page error = {.subject = SUBJECT_DELETE,
+		.error = "{\"code\":\"x\",\"message\":\"a\\u001b[2J\\u009b\"}"};
+	struct page json = {.subject = SUBJECT_MAPPINGS,
+		.json = true,
+		.rows = {"[{\"description\":\"\\u009b31m\\u001b\\u00fc\"}]"},
+		.done = "{}"};
+
+	expect(&error, "posternctl: a\\x1b[2J\\x9b\n");
+	expect(&json, "{\"description\":\"\\u009B31m\\u001B\\u00FC\"}\n");
 }
 
 Test(posternctl, tells_that_a_deed_is_done)

@@ -66,7 +66,7 @@ Test(posternctl, counts_characters_not_octets_when_it_aligns)
 	FILE *out = fmemopen(text, sizeof text, "w");
 	struct table t;
 
-	table_init(&t, columns, 2, false);
+	table_init(&t, (struct columns){columns, 2}, false);
 	table_print(&t, rows, out);
 	fclose(out);
 	json_decref(rows);
