@@ -4,6 +4,7 @@
 
   tagger.py TRUNK VLAN NAME   makes the TAP interface NAME; its frames travel tagged over TRUNK
 """
+import contextlib
 import fcntl
 import os
 import select
@@ -38,7 +39,8 @@ while True:
         if ready is trunk:
             frame, ancillary, _, address = trunk.recvmsg(2048, 64)
             if address[2] != PACKET_OUTGOING and vlan_of(ancillary) == vlan:
-                os.write(tap, frame)
+                with contextlib.suppress(OSError):  # not up yet: as a cable that is not plugged in
+                    os.write(tap, frame)
         else:
             frame = os.read(tap, 2048)
             trunk.send(frame[:12] + struct.pack("!HH", 0x8100, vlan) + frame[12:])
