@@ -54,7 +54,7 @@ static int load_conf(struct world *w, bool leases)
 		"    subscribers: [100.64.0.0/10]\n"
 		"    external-address-pool: [%s-%s]\n"
 		"    port-set-size: %u\n"
-		"    pcp: { listen: [gateway], mappings-per-subscriber: 64 }\n",
+		"    pcp: { listen: [gateway], mappings-per-subscriber: 64, request-rate: 0 }\n",
 		w->n + w->n / 64 + 64, leases ? w->n + w->n / 2 + 128 : 128, n_hosts(w->n) + 128,
 		addresses, ip4_format(EXTERNAL_BASE, first),
 		ip4_format(EXTERNAL_BASE + addresses - 1, last), BLOCK);
