@@ -71,7 +71,9 @@ enum nat_kind {
 	NAT_EXPLICIT, // a MAP lease hangs on it
 	NAT_STATIC,
 	NAT_RESTING,
-	NAT_PEER, // PEER leases hang on it, no MAP lease; of one PEER lease's view: that lease
+	// PEER leases hang on it, no MAP lease. A mapping's view has the data of the one that lasts
+	// longest, but no remote peer; the view of one PEER lease is of that lease.
+	NAT_PEER,
 };
 
 struct nat_view {               // one mapping, or one lease, as it stands
@@ -96,7 +98,7 @@ struct nat_view {               // one mapping, or one lease, as it stands
 	uint16_t n_ports; // 1, or the ports of a PORT_SET
 	uint16_t n_filters;
 	uint8_t text_length;  // octets of the DESCRIPTION; see nat_lease_text()
-	struct recipe remote; // PEER leases: the remote peer
+	struct recipe remote; // view of one PEER lease: the remote peer
 };
 
 struct nat_subscriber_view {
@@ -233,7 +235,7 @@ bool nat_peek_in(const struct nat *n, uint8_t protocol, struct recipe at, struct
 // Filters that are there already are not added once more. A filter's port does not count for ICMP.
 
 enum {
-	NAT_DESCRIPTION = 128, // octets of text kept with a lease (RFC 7220 s.3.2)
+	NAT_DESCRIPTION = 128, // octets of text kept with a lease (RFC 7220 s.3)
 	NAT_SET_MAX = 256,     // ports of one set
 	NAT_PEERS_MAX = 256    // PEER leases on one mapping
 };
@@ -278,15 +280,15 @@ enum nat_grant {
 
 // The mapping with a MAP lease, else what else stands there. kind NAT_ABSENT when there is nothing;
 // a resting lease is shown only when nothing lives. A port inside a set shows the set; traffic and
-// replies are those of the port looked at. Of NAT_PEER only nat_peer_look() shows the leases.
+// replies are those of the port looked at. Of several PEER leases it shows the longest-lived one.
 void nat_lease_look(
 	const struct nat *n, const struct nat_key *key, uint32_t now_s, struct nat_view *view);
 // The PEER lease of this remote peer; kind NAT_ABSENT when there is none.
 void nat_peer_look(const struct nat *n, const struct nat_key *key, struct recipe remote,
 	uint32_t now_s, struct nat_view *view);
 // The MAP leases and static mappings that touch internal ports key->port .. key->port + n_ports - 1
-// (cut at 65535, and at NAT_SET_MAX ports), ascending; at most `max` (RFC 7753 s.5). Returns how
-// many.
+// (cut at 65535, and at NAT_SET_MAX ports), ascending; at most `max` (RFC 7753 s.4.4.1). Returns
+// how many.
 unsigned nat_lease_overlap(const struct nat *n, const struct nat_key *key, uint16_t n_ports,
 	uint32_t now_s, struct nat_view *views, unsigned max);
 // The MAP and PEER leases and static mappings of one host, in no order: `budget` of them from
@@ -309,8 +311,8 @@ enum nat_grant nat_lease_peer(struct nat *n, const struct nat_policy *policy, ui
 	const struct nat_wish *wish, uint32_t now_s, struct nat_view *view);
 
 // Ends the MAP lease of an explicit mapping; it lives on as implicit while its traffic timer runs
-// (not when `now`: then its port rests at once, for its own client), or while PEER leases hang on
-// it.
+// (not when `now` and the MAP lease had made the mapping: then its port rests at once, for its own
+// client), or while PEER leases hang on it.
 void nat_lease_end(struct nat *n, const struct nat_key *key, bool now, uint32_t now_s);
 
 // The DESCRIPTION (view->text_length octets) and the FILTERs of the lease that nat_lease_look()
@@ -318,6 +320,9 @@ void nat_lease_end(struct nat *n, const struct nat_key *key, bool now, uint32_t 
 uint32_t nat_lease_text(const struct nat *n, const struct nat_key *key, uint8_t *out, uint32_t max);
 uint32_t nat_lease_filters(
 	const struct nat *n, const struct nat_key *key, struct nat_filter *out, uint32_t max);
+// Likewise the DESCRIPTION of the PEER lease that nat_peer_look() shows.
+uint32_t nat_peer_text(const struct nat *n, const struct nat_key *key, struct recipe remote,
+	uint8_t *out, uint32_t max);
 
 // ---- mappings that moved (RFC 6887 s.14.2) ---------------------------------------------------
 
@@ -345,6 +350,11 @@ bool nat_update_next(struct nat *n, struct nat_update *out);
 // -EAGAIN: the port is in hold-down, perhaps by this eviction; ask again when it is over.
 MUST_CHECK int nat_static_add(struct nat *n, const struct nat_key *key, struct recipe external,
 	bool operators, uint32_t now_s);
+// The mapping that nat_static_add() would evict first, so that those who lose by it can be told;
+// false: none. nat_static_evict() removes it; then ask again, there may be another.
+bool nat_static_victim(const struct nat *n, const struct nat_key *key, struct recipe external,
+	struct nat_key *victim);
+void nat_static_evict(struct nat *n, const struct nat_key *victim, uint32_t now_s);
 // Forgets all static mappings of the configuration for which keep() says false; bounded by
 // `budget`; true when done.
 bool nat_static_prune(struct nat *n, uint32_t budget,

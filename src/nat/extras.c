@@ -89,19 +89,31 @@ uint8_t text_length(const struct nat *n, const struct extra *x)
 static const struct extra *extra_shown(const struct nat *n, const struct nat_key *key)
 {
 	uint32_t slot = slot_find(n, key);
-	uint32_t i = slot == NO_SLOT ? NO_LEASE : lease_on(n, slot);
+	uint32_t i = slot == NO_SLOT ? NO_LEASE : lease_shown(n, slot);
 
 	return i == NO_LEASE ? NULL : lease_extra(n, &n->leases[i]);
 }
 
-uint32_t nat_lease_text(const struct nat *n, const struct nat_key *key, uint8_t *out, uint32_t max)
+static uint32_t text_read(const struct nat *n, const struct extra *x, uint8_t *out, uint32_t max)
 {
-	const struct extra *x = extra_shown(n, key);
 	uint32_t length = x == NULL ? 0 : min_u32(text_length(n, x), max);
 
 	if (length > 0)
 		memcpy(out, text_at(n, x->text)->octets, length);
 	return length;
+}
+
+uint32_t nat_lease_text(const struct nat *n, const struct nat_key *key, uint8_t *out, uint32_t max)
+{
+	return text_read(n, extra_shown(n, key), out, max);
+}
+
+uint32_t nat_peer_text(const struct nat *n, const struct nat_key *key, struct recipe remote,
+	uint8_t *out, uint32_t max)
+{
+	uint32_t i = peer_find(n, key, remote);
+
+	return i == NO_LEASE ? 0 : text_read(n, lease_extra(n, &n->leases[i]), out, max);
 }
 
 // ---- filters ---------------------------------------------------------------------------------

@@ -71,7 +71,8 @@ void grant_write(struct grant *g, uint32_t lease, uint32_t expiry_s)
 	l->client = w->client;
 	l->client_port = w->client_port;
 	l->dialect = w->dialect & 31u;
-	l->flags = (uint8_t)((l->flags & (LEASE_SET | LEASE_ANCHOR)) | wished_flags(w));
+	l->flags = (uint8_t)((l->flags & (LEASE_SET | LEASE_ANCHOR | LEASE_ADOPTED)) |
+			     wished_flags(w));
 	if (l->extra != 0 || w->client_realm != l->key.realm)
 		extra_need(g->n, l)->client_realm = w->client_realm;
 	write_expiry(g->n, lease, expiry_s);
@@ -279,11 +280,13 @@ static enum nat_grant renew(struct grant *g, uint32_t lease)
 	return NAT_GRANTED;
 }
 
-static enum nat_grant hang(struct grant *g)
+static enum nat_grant hang(struct grant *g, uint8_t flags)
 {
 	struct lease made = grant_lease(g, LEASE_LIVE);
-	uint32_t i = lease_get(g->n, &made); // the callers made sure that there is room
+	uint32_t i;
 
+	made.flags = flags;
+	i = lease_get(g->n, &made); // the callers made sure that there is room
 	slot_hang(g->n, g->slot, HANGS_MAP);
 	lease_join(g->n, i);
 	grant_write(g, i, g->now_s + g->wish->lifetime_s + 1);
@@ -297,7 +300,7 @@ static enum nat_grant adopt(struct grant *g)
 
 	if (g->exact && !is_wished(g->wish, ext_recipe(g->n, slot_at(g->n, g->slot)->ext)))
 		return cannot(g, 0);
-	return grant == NAT_GRANTED ? hang(g) : grant;
+	return grant == NAT_GRANTED ? hang(g, LEASE_ADOPTED) : grant;
 }
 
 static enum nat_grant create(struct grant *g)
@@ -309,7 +312,7 @@ static enum nat_grant create(struct grant *g)
 	if (g->wish->n_ports > 1 && !g->exact && set_place(g))
 		return NAT_GRANTED;
 	grant = grant_place(g);
-	return grant == NAT_GRANTED ? hang(g) : grant;
+	return grant == NAT_GRANTED ? hang(g, 0) : grant;
 }
 
 enum nat_grant nat_lease_map(struct nat *n, const struct nat_policy *policy, uint8_t group,

@@ -167,31 +167,20 @@ uint32_t nat_find_out(struct nat *n, struct nat_out *packets, unsigned count, ui
 	return found;
 }
 
-// Sets *kept_out when the mapping's FILTERs keep the packet out.
-static inline bool in_hit(
-	struct nat *n, struct entry *e, uint32_t ext, struct nat_in *p, bool *kept_out)
+static inline void mark_replied(struct nat *n, struct entry *e, uint32_t ext)
 {
-	if ((e->bits & EXT_STATE) != EXT_MAPPED)
-		return false;
-	p->to = (struct nat_key){e->host, e->port, e->realm, p->protocol};
-	if (__builtin_expect(e->bits & EXT_VISIT, 0) && !filters_admit(n, p)) {
-		*kept_out = true;
-		return false;
-	}
-	if (!(e->bits & EXT_REPLIED)) {
-		e->bits |= EXT_REPLIED;
-		n->blocks[block_of(n, ext)].replied = 1;
-	}
-	return true;
+	if (e->bits & EXT_REPLIED)
+		return;
+	e->bits |= EXT_REPLIED;
+	n->blocks[block_of(n, ext)].replied = 1;
 }
 
 uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count, uint32_t *filtered)
 {
 	struct entry *entry[NAT_BURST];
 	uint32_t ext[NAT_BURST];
-	uint32_t found = 0;
+	uint32_t found = 0, kept_out = 0;
 
-	*filtered = 0;
 	for (unsigned i = 0; i < count; i++) {
 		uint32_t a = address_find(n, packets[i].at.addr);
 
@@ -203,14 +192,19 @@ uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count, uint
 		__builtin_prefetch(entry[i], 0);
 	}
 	for (unsigned i = 0; i < count; i++) {
-		bool kept_out = false;
+		struct entry *e = entry[i];
 
-		if (entry[i] == NULL)
+		if (e == NULL || (e->bits & EXT_STATE) != EXT_MAPPED)
 			continue;
-		found |= (uint32_t)in_hit(n, entry[i], ext[i], &packets[i], &kept_out) << i;
-		if (__builtin_expect(kept_out, 0))
-			*filtered |= UINT32_C(1) << i;
+		packets[i].to = (struct nat_key){e->host, e->port, e->realm, packets[i].protocol};
+		if (__builtin_expect(e->bits & EXT_VISIT, 0) && !filters_admit(n, &packets[i])) {
+			kept_out |= UINT32_C(1) << i;
+			continue;
+		}
+		mark_replied(n, e, ext[i]);
+		found |= UINT32_C(1) << i;
 	}
+	*filtered = kept_out;
 	return found;
 }
 

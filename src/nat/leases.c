@@ -83,6 +83,15 @@ uint32_t lease_on_hashed(
 	return lease_on(n, slot);
 }
 
+uint32_t lease_shown(const struct nat *n, uint32_t slot)
+{
+	struct nat_key key = slot_key(slot_at(n, slot));
+
+	if ((slot_at(n, slot)->hangs & HANGS_LEASE) == HANGS_PEER)
+		return peer_anchor(n, &key);
+	return lease_on(n, slot);
+}
+
 uint32_t lease_get(struct nat *n, const struct lease *made)
 {
 	uint32_t i;
@@ -268,7 +277,8 @@ void nat_lease_end(struct nat *n, const struct nat_key *key, bool now, uint32_t 
 	if (i == NO_LEASE || n->leases[i].state != LEASE_LIVE)
 		return;
 	n->counters.explicit_deleted++;
-	lease_finish(n, i, now, &ports, now_s);
+	// RFC 6887 s.11.3: the flow that was there before stays in effect.
+	lease_finish(n, i, now && !(n->leases[i].flags & LEASE_ADOPTED), &ports, now_s);
 }
 
 // ---- a mapping with all that hangs on it -----------------------------------------------------

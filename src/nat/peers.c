@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // PEER leases (RFC 6887 s.12): any number on one mapping, one for each remote peer. They form a
-// ring; one of them, the anchor, is found by the internal endpoint alone.
+// ring; one of them, the anchor, is found by the internal endpoint alone. It is the longest-lived
+// one but for those that are over already, so that it can stand for all of them.
 #include <postern/nat.h>
 
 #include "grants.h"
@@ -79,7 +80,7 @@ static void peer_attach(struct nat *n, uint32_t lease, uint32_t anchor)
 	first->n_peers++;
 }
 
-// The next one in the ring is found by the internal endpoint from now on.
+// This one is found by the internal endpoint from now on.
 static void peer_promote(struct nat *n, uint32_t lease, uint16_t n_peers)
 {
 	struct lease *l = &n->leases[lease];
@@ -88,6 +89,20 @@ static void peer_promote(struct nat *n, uint32_t lease, uint16_t n_peers)
 	l->flags |= LEASE_ANCHOR;
 	lease_extra(n, l)->n_peers = n_peers;
 	lease_link(n, lease);
+}
+
+// Its expiry was written: none only ever becomes longer, so the anchor is the last to go.
+static void peer_lead_if_longest(struct nat *n, uint32_t lease)
+{
+	uint32_t i = peer_anchor(n, &n->leases[lease].key);
+	struct lease *anchor = &n->leases[i];
+
+	if (n->leases[lease].expiry_s <= anchor->expiry_s)
+		return;
+	lease_unlink(n, i);
+	anchor->flags &= (uint8_t)~LEASE_ANCHOR;
+	lease_link(n, i);
+	peer_promote(n, lease, lease_extra(n, anchor)->n_peers);
 }
 
 void peer_detach(struct nat *n, uint32_t lease)
@@ -145,6 +160,7 @@ static enum nat_grant renew(struct grant *g, uint32_t lease)
 
 	g->slot = l->slot;
 	grant_write(g, lease, max_u32(l->expiry_s, g->now_s + g->wish->lifetime_s + 1));
+	peer_lead_if_longest(g->n, lease);
 	g->n->counters.explicit_renewed++;
 	return NAT_GRANTED;
 }
@@ -163,6 +179,7 @@ static enum nat_grant hang(struct grant *g)
 	peer_attach(n, i, anchor);
 	lease_join(n, i);
 	grant_write(g, i, expiry_of(g, 0));
+	peer_lead_if_longest(n, i);
 	n->counters.peers_created++;
 	return NAT_GRANTED;
 }

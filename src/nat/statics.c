@@ -37,9 +37,9 @@ static bool has_room(const struct nat *n, const struct nat_key *key)
 }
 
 // static > explicit > implicit: whoever holds the internal endpoint or the external port goes.
-static void evict(struct nat *n, const struct nat_key *key, uint32_t now_s)
+void nat_static_evict(struct nat *n, const struct nat_key *victim, uint32_t now_s)
 {
-	if (nat_delete(n, key, now_s))
+	if (nat_delete(n, victim, now_s))
 		n->counters.cleared++;
 }
 
@@ -103,31 +103,61 @@ static int static_again(struct lease *l, uint32_t ext, bool operators)
 	return 0;
 }
 
+struct place { // of a static mapping to be
+	uint32_t ext;
+	uint32_t lease;        // it is there already; NO_LEASE: not yet
+	struct nat_key holder; // of the external port, no static one; protocol 0: nobody
+};
+
+// 0, or why there can be none.
+static int judge_place(
+	const struct nat *n, const struct nat_key *key, struct recipe external, struct place *p)
+{
+	uint32_t a = address_find(n, external.addr);
+
+	*p = (struct place){.lease = NO_LEASE};
+	if (a == NO_ADDRESS)
+		return -ENOENT;
+	p->ext = ext_of(a, external.port);
+	p->lease = static_find(n, key);
+	if (p->lease != NO_LEASE)
+		return 0;
+	if (n->addresses[a].state != ADDRESS_LIVE)
+		return -ENOENT; // it leaves: nothing new lands there
+	p->holder = port_holder(n, key->protocol, p->ext);
+	if (p->holder.protocol != 0 && static_find(n, &p->holder) != NO_LEASE)
+		return -EEXIST;
+	return has_room(n, key) ? 0 : -ENOSPC;
+}
+
+bool nat_static_victim(const struct nat *n, const struct nat_key *key, struct recipe external,
+	struct nat_key *victim)
+{
+	struct place p;
+
+	if (judge_place(n, key, external, &p) != 0 || p.lease != NO_LEASE)
+		return false;
+	*victim = p.holder.protocol != 0 ? p.holder : *key;
+	return p.holder.protocol != 0 ||
+	       (port_is_free(n, key->protocol, p.ext) && slot_find(n, key) != NO_SLOT);
+}
+
 int nat_static_add(struct nat *n, const struct nat_key *key, struct recipe external, bool operators,
 	uint32_t now_s)
 {
-	uint32_t a = address_find(n, external.addr), ext, i;
-	struct nat_key holder;
+	struct place p;
+	int error = judge_place(n, key, external, &p);
 
-	if (a == NO_ADDRESS)
-		return -ENOENT;
-	ext = ext_of(a, external.port);
-	i = static_find(n, key);
-	if (i != NO_LEASE)
-		return static_again(&n->leases[i], ext, operators);
-	if (n->addresses[a].state != ADDRESS_LIVE)
-		return -ENOENT; // it leaves: nothing new lands there
-	holder = port_holder(n, key->protocol, ext);
-	if (holder.protocol != 0 && static_find(n, &holder) != NO_LEASE)
-		return -EEXIST;
-	if (!has_room(n, key))
-		return -ENOSPC;
-	if (holder.protocol != 0)
-		evict(n, &holder, now_s);
-	if (!port_is_free(n, key->protocol, ext))
+	if (error != 0)
+		return error;
+	if (p.lease != NO_LEASE)
+		return static_again(&n->leases[p.lease], p.ext, operators);
+	if (p.holder.protocol != 0)
+		nat_static_evict(n, &p.holder, now_s);
+	if (!port_is_free(n, key->protocol, p.ext))
 		return -EAGAIN; // in hold-down; until it is over the endpoint keeps what it has
-	evict(n, key, now_s);
-	return static_make(n, key, ext, operators, now_s);
+	nat_static_evict(n, key, now_s);
+	return static_make(n, key, p.ext, operators, now_s);
 }
 
 void static_remove(struct nat *n, uint32_t lease)

@@ -130,7 +130,7 @@ struct subscriber {
 	uint16_t address; // paired address; valid while n_blocks or n_statics is not 0
 	uint16_t n_blocks;
 	uint32_t n_ports[NAT_PROTOCOLS];
-	uint32_t leases;   // list of the living MAP and PEER leases; index + 1
+	uint32_t leases;   // list of the living leases and static mappings; index + 1
 	uint32_t n_leases; // ports of living MAP leases, and living PEERs
 	uint16_t n_statics;
 	uint16_t n_resting; // leases in hold-down
@@ -161,6 +161,7 @@ enum { // flags of a lease
 	LEASE_SET = 0x20,   // of extra.n_ports ports
 	LEASE_ANCHOR =
 		0x40, // of several PEERs on a mapping: the one that is found without its peer
+	LEASE_ADOPTED = 0x80, // MAP: the mapping stood before
 };
 
 struct lease {
@@ -496,6 +497,8 @@ uint32_t lease_find(const struct nat *n, const struct nat_key *key, bool resting
 uint32_t lease_on(const struct nat *n, uint32_t slot);
 uint32_t lease_on_hashed( // whose key and hash are at hand
 	const struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash);
+// What stands for a mapping: the one that lease_on() says, else the longest-lived of its PEERs.
+uint32_t lease_shown(const struct nat *n, uint32_t slot);
 uint32_t *lease_head(const struct nat *n, const struct nat_key *key);
 // Keeps this lease (its key, state, flags and extra decide where it is found). NO_LEASE: full.
 uint32_t lease_get(struct nat *n, const struct lease *made);

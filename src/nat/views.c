@@ -63,12 +63,13 @@ void lease_view(
 
 void mapping_view(const struct nat *n, uint32_t slot, uint32_t now_s, struct nat_view *view)
 {
-	uint32_t lease = lease_on(n, slot);
+	uint32_t lease = lease_shown(n, slot);
 
 	if (lease != NO_LEASE)
 		lease_view(n, lease, slot, now_s, view);
 	else
 		slot_view(n, slot, now_s, view);
+	view->remote = (struct recipe){0, 0};
 }
 
 static void rest_view(const struct nat *n, uint32_t lease, uint32_t now_s, struct nat_view *view)

@@ -375,7 +375,7 @@ void book_unlease(struct book *b, struct mapping *m, bool now)
 		book_end(b, m);
 		return;
 	}
-	m->lease = m->exact = m->moved = false;
+	m->lease = m->exact = m->moved = m->adopted = false;
 	m->set = m->set_at = m->n_filters = m->text_length = 0;
 }
 

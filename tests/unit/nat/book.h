@@ -36,6 +36,7 @@ struct mapping {
 	struct nat_filter filters[N_FILTERS];
 	uint8_t tcp; // enum tcp_phase
 	bool lease, exact, moved, told, replied;
+	bool adopted; // it stood before its MAP lease
 };
 
 struct peer { // a PEER lease
@@ -62,8 +63,8 @@ struct held { // an external port in hold-down
 	bool gone;
 };
 
-struct portset { // a port block as the book knows it
-	ip4 owner, owner_before; // before what is being looked at
+struct portset {                         // a port block as the book knows it
+	ip4 owner, owner_before;         // before what is being looked at
 	uint32_t n[NAT_PROTOCOLS];       // live and resting
 	uint32_t statics[NAT_PROTOCOLS]; // never anybody's to give
 	uint32_t room[NAT_PROTOCOLS];    // ports that are not reserved

@@ -240,7 +240,7 @@ static bool text_is(const struct world *w, struct nat_key key, const char *text)
 	return length == strlen(text) && memcmp(kept, text, length) == 0;
 }
 
-Test(nat, rfc7220_s3_2_a_description_is_kept_replaced_and_erased)
+Test(nat, rfc7220_s3_a_description_is_kept_replaced_and_erased)
 {
 	struct world w = world_simple(64);
 	uint8_t two[2];
@@ -259,7 +259,7 @@ Test(nat, rfc7220_s3_2_a_description_is_kept_replaced_and_erased)
 	world_close(&w);
 }
 
-Test(nat, rfc7220_s3_2_a_description_may_be_128_octets_of_anything)
+Test(nat, rfc7220_s3_a_description_may_be_128_octets_of_anything)
 {
 	struct world w = world_simple(64);
 	char text[NAT_DESCRIPTION + 1];
@@ -293,7 +293,9 @@ Test(nat, a_peer_lease_may_have_a_description_of_its_own)
 {
 	struct world w = world_simple(64);
 	struct nat_wish wish = wish_of(KEY, 1, 600);
+	struct recipe other = {NET_A, 2};
 	struct nat_view view;
+	uint8_t text[4];
 
 	wish.remote = (struct recipe){NET_A, 1};
 	wish.has_text = true;
@@ -301,7 +303,17 @@ Test(nat, a_peer_lease_may_have_a_description_of_its_own)
 	wish.text_length = 4;
 	cr_assert_eq(world_ask_peer(&w, &wish, &view), NAT_GRANTED);
 	cr_assert_eq(view.text_length, 4);
-	cr_assert(text_is(&w, KEY, ""), "it is not the mapping's");
+	world_peer(&w, KEY, 1, 300, other);
+	cr_assert_eq(nat_peer_text(w.nat, &KEY, wish.remote, text, sizeof text), 4);
+	cr_assert(memcmp(text, "call", 4) == 0);
+	cr_assert_eq(nat_peer_text(w.nat, &KEY, wish.remote, text, 2), 2);
+	cr_assert_eq(nat_peer_text(w.nat, &KEY, other, text, sizeof text), 0);
+	other.port++;
+	cr_assert_eq(nat_peer_text(w.nat, &KEY, other, text, sizeof text), 0, "no such lease");
+	cr_assert(text_is(&w, KEY, "call"), "the longest-lived one stands for the mapping");
+	world_map(&w, KEY, 1, 60);
+	cr_assert(text_is(&w, KEY, ""), "but not for a MAP lease");
+	world_end(&w, KEY, true);
 	world_pass(&w, 601);
 	cr_assert_eq(nat_counters(w.nat)->descriptions, 0);
 	world_close(&w);

@@ -146,6 +146,17 @@ static void check_peers(struct book *b)
 	}
 }
 
+static uint32_t longest_peer_s(const struct book *b, struct nat_key key)
+{
+	uint32_t longest_s = 0;
+
+	for (uint32_t i = 0; i < b->n_peers; i++) {
+		if (key_eq(b->peers[i].key, key))
+			longest_s = max_u32(longest_s, left_s(b, b->peers[i].over_s));
+	}
+	return longest_s;
+}
+
 static bool see_lease(void *ctx, const struct nat_view *view)
 {
 	uint32_t *ports = ctx;
@@ -182,6 +193,8 @@ static bool see_mapping(void *ctx, const struct nat_view *view)
 	TRUTH(b, view->idle_left_s == idle_left_s, "%u, not %u", view->idle_left_s, idle_left_s);
 	if (m->lease)
 		check_lease(b, m, view);
+	else
+		TRUTH(b, view->lease_left_s == longest_peer_s(b, m->key), "port %u", m->at.port);
 	a->mappings += book_count_set(b, m);
 	return true;
 }

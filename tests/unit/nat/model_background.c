@@ -135,7 +135,7 @@ static void reconcile_lease(struct book *b, struct mapping *m)
 		view.kind == NAT_PEER ? book_count_peers(b, m->key) > 0
 				      : view.kind == NAT_IMPLICIT && book_has_traffic(b, m),
 		"kind %u", view.kind);
-	m->lease = m->exact = m->moved = false;
+	m->lease = m->exact = m->moved = m->adopted = false;
 	m->set = m->set_at = m->n_filters = m->text_length = 0;
 }
 

@@ -312,6 +312,7 @@ static void judge_old_mapping(struct book *b, const struct nat_wish *w, enum nat
 		TRUTH(b, old->lease || book_count_leases(b, w->key.host) < limit, "%u", limit);
 		TRUTH(b, view->n_ports == book_count_set(b, old), "%u ports", view->n_ports);
 		b->adopted += !old->lease;
+		old->adopted |= !old->lease;
 		write_leases(b, old, w);
 		break;
 	case NAT_CANNOT_EXACT:
@@ -565,6 +566,7 @@ void end_lease(struct model *m)
 	nat_lease_end(b->n, &key, now, b->now_s);
 	if (l == NULL || !l->lease)
 		return;
+	now &= !l->adopted;
 	ends = set == 0 && book_count_peers(b, key) == 0 && (now || !book_has_traffic(b, l));
 	for (uint32_t i = b->n_live; set != 0 && i > 0; i--) {
 		if (b->live[i - 1].set == set)

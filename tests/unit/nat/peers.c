@@ -354,3 +354,103 @@ Test(nat, the_operator_ends_a_mapping_with_all_its_peer_leases)
 	cr_assert_eq(world_look_peer(&w, KEY, peer_number(3)).kind, NAT_ABSENT);
 	world_close(&w);
 }
+
+// ---- the mapping's view ----------------------------------------------------------------------
+
+struct looks { // what a walk over the mappings saw
+	unsigned n;
+	struct nat_view view;
+};
+
+static bool see_mapping(void *ctx, const struct nat_view *view)
+{
+	struct looks *l = ctx;
+
+	l->n++;
+	l->view = *view;
+	return true;
+}
+
+static struct nat_view walked(const struct world *w)
+{
+	struct looks l = {0};
+	uint32_t cursor = 0;
+
+	while (!nat_walk_mappings(w->nat, &cursor, 100, w->now_s, see_mapping, &l))
+		;
+	cr_assert_eq(l.n, 1);
+	return l.view;
+}
+
+Test(nat, a_mapping_of_peer_leases_is_shown_with_the_one_that_lasts_longest)
+{
+	struct world w = world_simple(64);
+	struct nat_wish wish = wish_of(KEY, 7, 900);
+	struct nat_view view;
+
+	world_peer(&w, KEY, 1, 300, MAIL);
+	wish.remote = WEB;
+	wish.client = HOST + 3;
+	wish.client_realm = 9;
+	wish.third_party = true;
+	wish.has_text = true;
+	wish.text = (const uint8_t *)"call";
+	wish.text_length = 4;
+	cr_assert_eq(world_ask_peer(&w, &wish, &view), NAT_GRANTED);
+	view = walked(&w);
+	cr_assert(view.kind == NAT_PEER && view.lease_left_s == 900 && view.remote.addr == 0);
+	cr_assert(view.client == HOST + 3 && view.client_port == 12345 && view.client_realm == 9);
+	cr_assert(view.has_nonce && view.nonce[0] == 7 && view.dialect == 2 && view.third_party);
+	cr_assert_eq(view.text_length, 4);
+	world_peer(&w, KEY, 1, 1200, MAIL);
+	view = walked(&w);
+	cr_assert(view.lease_left_s == 1200 && view.nonce[0] == 1 && view.client == HOST);
+	cr_assert_eq(world_look(&w, KEY).lease_left_s, 1200);
+	world_pass(&w, 901); // the other one ran out
+	cr_assert_eq(world_look_peer(&w, KEY, WEB).kind, NAT_ABSENT);
+	cr_assert_eq(walked(&w).lease_left_s, 299);
+	world_map(&w, KEY, 3, 60);
+	cr_assert(walked(&w).kind == NAT_EXPLICIT && walked(&w).lease_left_s == 60);
+	world_recount(&w);
+	world_close(&w);
+}
+
+// ---- the end of a MAP lease on what stood before ---------------------------------------------
+
+Test(nat, rfc6887_s11_3_a_deleted_map_leaves_the_flow_that_was_there_before)
+{
+	struct world w = world_simple(64);
+	struct nat_key udp = key_of(HOST, NAT_UDP, 1), own = key_of(HOST, NAT_UDP, 2);
+	struct recipe to = world_out(&w, udp);
+
+	world_map(&w, udp, 1, 600);
+	world_map(&w, udp, 1, 900); // a renewal forgets nothing
+	world_end(&w, udp, true);
+	cr_assert_eq(world_look(&w, udp).kind, NAT_IMPLICIT);
+	cr_assert(recipe_eq(world_look(&w, udp).external, to));
+	cr_assert_eq(nat_counters(w.nat)->became_implicit, 1);
+	world_map(&w, own, 1, 600); // MAP made it: a flow that came later goes with it
+	world_out(&w, own);
+	world_end(&w, own, true);
+	cr_assert_eq(world_look(&w, own).kind, NAT_RESTING);
+	world_close(&w);
+}
+
+Test(nat, rfc6887_s11_3_a_deleted_map_leaves_what_peer_made_while_its_flow_lives)
+{
+	struct world w = world_simple(64);
+	struct nat_key quiet = key_of(HOST, NAT_UDP, 1), udp = key_of(HOST, NAT_UDP, 2);
+	struct recipe to = world_peer(&w, udp, 1, 100, WEB).external;
+
+	world_peer(&w, quiet, 1, 100, WEB);
+	world_map(&w, quiet, 2, 600);
+	world_map(&w, udp, 2, 600);
+	world_pass(&w, 101);
+	world_out(&w, udp);
+	world_end(&w, quiet, true);
+	world_end(&w, udp, true);
+	cr_assert_eq(world_look(&w, quiet).kind, NAT_RESTING, "nobody talks");
+	cr_assert_eq(world_look(&w, udp).kind, NAT_IMPLICIT);
+	cr_assert(recipe_eq(world_look(&w, udp).external, to));
+	world_close(&w);
+}

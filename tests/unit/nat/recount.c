@@ -289,6 +289,8 @@ static bool check_peer(struct count *c, uint32_t i)
 	do {
 		AGREE(c, n->leases[at].state == LEASE_PEER, "lease %u", at);
 		AGREE(c, key_word(&n->leases[at].key) == key_word(&l->key), "lease %u", at);
+		AGREE(c, n->leases[at].expiry_s <= max_u32(l->expiry_s, n->wheel_s),
+			"lease %u outlives %u", at, i);
 		at = lease_extra(n, &n->leases[at])->peer_next - 1;
 	} while (at != i && ++in_ring < x->n_peers);
 	AGREE(c, at == i && in_ring + 1 == x->n_peers, "lease %u says %u", i, x->n_peers);

@@ -8,7 +8,7 @@ static struct nat_key port_at(uint16_t i)
 	return key_of(HOST, NAT_UDP, (uint16_t)(KEY.port + i));
 }
 
-Test(nat, rfc7753_s5_a_set_pairs_consecutive_ports_in_order)
+Test(nat, rfc7753_s4_a_set_pairs_consecutive_ports_in_order)
 {
 	struct world w = world_simple(256);
 	struct nat_view view;
@@ -33,7 +33,7 @@ Test(nat, rfc7753_s5_a_set_pairs_consecutive_ports_in_order)
 	world_close(&w);
 }
 
-Test(nat, rfc7753_s5_every_port_of_a_set_shows_the_set)
+Test(nat, rfc7753_s4_4_every_port_of_a_set_shows_the_set)
 {
 	struct world w = world_simple(256);
 	struct nat_view made = world_set(&w, KEY, 1, 600, 30);
@@ -48,7 +48,7 @@ Test(nat, rfc7753_s5_every_port_of_a_set_shows_the_set)
 	world_close(&w);
 }
 
-Test(nat, rfc7753_s5_a_set_is_renewed_as_it_is_from_any_of_its_ports)
+Test(nat, rfc7753_s4_4_1_a_set_is_renewed_as_it_is_from_any_of_its_ports)
 {
 	struct world w = world_simple(256);
 	struct nat_view made = world_set(&w, KEY, 1, 600, 30), view;
@@ -65,7 +65,7 @@ Test(nat, rfc7753_s5_a_set_is_renewed_as_it_is_from_any_of_its_ports)
 	world_close(&w);
 }
 
-Test(nat, rfc7753_s5_fewer_ports_are_granted_when_there_are_not_so_many)
+Test(nat, rfc7753_s4_2_fewer_ports_are_granted_when_there_are_not_so_many)
 {
 	struct world w = world_simple(64);
 
@@ -81,7 +81,7 @@ Test(nat, rfc7753_s5_fewer_ports_are_granted_when_there_are_not_so_many)
 	world_close(&w);
 }
 
-Test(nat, rfc7753_s5_a_set_ends_before_an_internal_port_that_has_a_mapping)
+Test(nat, rfc7753_s4_2_a_set_ends_before_an_internal_port_that_has_a_mapping)
 {
 	struct world w = world_simple(64);
 	struct recipe to = world_out(&w, port_at(10));
@@ -95,7 +95,7 @@ Test(nat, rfc7753_s5_a_set_ends_before_an_internal_port_that_has_a_mapping)
 	world_close(&w);
 }
 
-Test(nat, rfc7753_s5_one_port_is_granted_where_there_is_only_one)
+Test(nat, rfc7753_s4_2_one_port_is_granted_where_there_is_only_one)
 {
 	struct world w = world_open(&WORLD_LIMITS, 4);
 	struct nat_view view;
@@ -114,7 +114,7 @@ Test(nat, rfc7753_s5_one_port_is_granted_where_there_is_only_one)
 	world_close(&w);
 }
 
-Test(nat, rfc7753_s5_parity_is_kept_on_demand)
+Test(nat, rfc7753_s4_2_parity_is_kept_on_demand)
 {
 	struct world w = world_simple(64);
 
@@ -133,7 +133,7 @@ Test(nat, rfc7753_s5_parity_is_kept_on_demand)
 	world_close(&w);
 }
 
-Test(nat, rfc7753_s5_udp_5350_and_5351_are_never_inside_a_set)
+Test(nat, rfc6887_s11_3_udp_5350_and_5351_are_never_inside_a_set)
 {
 	struct world w = world_open(&WORLD_LIMITS, 64);
 	struct nat_view view;
@@ -182,7 +182,7 @@ Test(nat, a_set_prefers_the_subscribers_own_blocks)
 	world_close(&w);
 }
 
-Test(nat, rfc7753_s5_all_sets_of_a_subscriber_are_on_one_address)
+Test(nat, rfc7753_s6_1_all_sets_of_a_subscriber_are_on_one_address)
 {
 	struct world w = world_simple(64);
 
@@ -363,7 +363,7 @@ Test(nat, rfc6887_s13_2_an_exact_failure_over_a_set_tells_its_time)
 
 // ---- overlap ---------------------------------------------------------------------------------
 
-Test(nat, rfc7753_s5_overlapped_mappings_are_told_in_order_each_once)
+Test(nat, rfc7753_s4_4_1_overlapped_mappings_are_told_in_order_each_once)
 {
 	struct world w = world_simple(64);
 	struct nat_view views[8];

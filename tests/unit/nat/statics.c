@@ -120,6 +120,53 @@ Test(nat, t_static_before_explicit_before_implicit_the_static_mapping_evicts)
 	world_close(&w);
 }
 
+static bool victim_is(struct world *w, struct nat_key key, struct recipe at, struct nat_key victim)
+{
+	struct nat_key found;
+
+	return nat_static_victim(w->nat, &key, at, &found) &&
+	       memcmp(&found, &victim, sizeof found) == 0;
+}
+
+Test(nat, whom_a_static_mapping_would_evict_is_known_beforehand_one_after_the_other)
+{
+	struct world w = world_simple(64);
+	struct nat_key key = key_of(HOST, NAT_UDP, 1), holder = key_of(HOST + 1, NAT_UDP, 2);
+	struct recipe at = world_map(&w, holder, 2, 3600);
+	struct nat_key found;
+
+	world_map(&w, key, 1, 3600);
+	cr_assert(victim_is(&w, key, at, holder));
+	cr_assert(world_has(&w, holder) && world_has(&w, key), "looking changes nothing");
+	nat_static_evict(w.nat, &holder, w.now_s);
+	cr_assert(victim_is(&w, key, at, key));
+	nat_static_evict(w.nat, &key, w.now_s);
+	cr_assert_not(nat_static_victim(w.nat, &key, at, &found));
+	cr_assert_eq(add_static(&w, key, at.addr, at.port), 0);
+	cr_assert_eq(nat_counters(w.nat)->cleared, 2);
+	cr_assert_not(nat_static_victim(w.nat, &key, at, &found), "it is there already");
+	cr_assert_not(nat_static_victim(w.nat, &holder, at, &found), "another static one is there");
+	cr_assert_not(nat_static_victim(w.nat, &holder, (struct recipe){POOL_B, 1}, &found));
+	world_close(&w);
+}
+
+// While the port rests nobody is evicted from the endpoint.
+Test(nat, a_resting_port_evicts_nobody)
+{
+	struct world w = world_simple(64);
+	struct nat_key key = key_of(HOST, NAT_UDP, 1), holder = key_of(HOST + 1, NAT_UDP, 2);
+	struct recipe at = world_out_answered(&w, holder);
+	struct nat_key found;
+
+	world_map(&w, key, 1, 3600);
+	cr_assert(victim_is(&w, key, at, holder));
+	nat_static_evict(w.nat, &holder, w.now_s);
+	cr_assert_not(nat_static_victim(w.nat, &key, at, &found));
+	world_pass(&w, 121);
+	cr_assert(victim_is(&w, key, at, key));
+	world_close(&w);
+}
+
 Test(nat, a_static_mapping_takes_over_an_internal_endpoint)
 {
 	struct world w = world_simple(64);
