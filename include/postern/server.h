@@ -17,7 +17,7 @@
 enum {
 	SERVER_MAX_ID = 64,      // octets of a THIRD_PARTY_ID that can be configured
 	SERVER_MAX_FILTERS = 85, // that fit into one request of any dialect
-	SERVER_MAX_REPLIES = 16, // datagrams that answer one request (RFC 7753 s.5)
+	SERVER_MAX_REPLIES = 16, // datagrams that answer one request (RFC 7753 s.4.4.1)
 };
 
 enum server_opcode { // those that can be switched, and counted
@@ -73,8 +73,8 @@ struct server_policy { // of one NAT group, live
 
 // ---- PCP clients: who asked, and how much ----------------------------------------------------
 //
-// A bounded table of one shard. It forgets whoever was silent longest; that costs him nothing but
-// an unfinished limit and unicast announcements.
+// A bounded table of one shard. It forgets whoever was silent longest, those who hold leases last;
+// that costs him nothing but an unfinished limit and unicast announcements.
 
 struct server_clients;
 
@@ -85,7 +85,9 @@ struct server_client {
 	uint16_t port;              // it came from
 	ip4 server;                 // our address that it went to; 0: not known
 	uint32_t requests, refused; // since he is known; refused: over the rate
-	uint32_t epoch_base_s;      // state he asked for as a third party was lost then; 0: never
+	bool guest;             // another worker's client, known here for what he asked for others
+	uint32_t epoch_base_s;  // state he asked for as a third party was lost then; 0: never
+	uint32_t holds_until_s; // a lease that he was granted runs as long; 0: none
 	uint32_t seen_s;
 	ns request_full, probe_full; // when his limits will be untouched again
 };
@@ -96,6 +98,9 @@ struct server_clients *server_clients_init(void *mem, uint32_t clients, const st
 struct server_client *server_client_find(
 	const struct server_clients *t, uint8_t realm, ip4 address);
 // The client's record, made when it is not there. False: over the rate, and counted there.
+// A guest is neither counted nor limited here; his probes are.
+struct server_client *server_client_guest(
+	struct server_clients *t, uint8_t realm, ip4 address, ns now);
 bool server_client_admit(struct server_clients *t, const struct server_policy *policy,
 	uint8_t realm, ip4 address, ns now, struct server_client **out);
 // Walks like nat_walk_subscribers().
@@ -169,8 +174,8 @@ enum drop server_answer(struct nat *n, const struct nat_policy *nat_policy,
 // ---- what the server says by itself ----------------------------------------------------------
 
 // An unsolicited ANNOUNCE (s.14.1), with the group's prefixes (RFC 7225) when it has some; as a
-// NAT-PMP announcement (RFC 6886 s.3.2.1) it tells `external`. Version 1 clients are told like
-// version 2. Returns its length.
+// NAT-PMP announcement (RFC 6886 s.3.2.1) it tells `external`. Clients of draft -07, which
+// has no ANNOUNCE, are told like version 2. Returns its length.
 size_t server_announce(uint8_t *msg, enum pcp_dialect dialect, const struct server_policy *policy,
 	ip4 external, uint32_t epoch_s);
 

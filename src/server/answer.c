@@ -115,9 +115,20 @@ static enum pcp_result judge(struct question *q)
 	return judge_opcode(q);
 }
 
+static void note_holding(const struct question *q)
+{
+	struct server_client *client = q->asker->client;
+	bool grants = q->m.opcode == PCP_MAP || q->m.opcode == PCP_PEER;
+
+	if (client != NULL && grants && q->lifetime_s < UINT32_MAX - q->now_s)
+		client->holds_until_s = max_u32(client->holds_until_s, q->now_s + q->lifetime_s);
+}
+
 static size_t answer(struct question *q, uint8_t *msg, size_t len, enum pcp_result *result)
 {
 	*result = judge(q);
+	if (*result == PCP_SUCCESS)
+		note_holding(q);
 	return write_answer(q, *result, msg, len);
 }
 

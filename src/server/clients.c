@@ -10,7 +10,8 @@
 #include "judge.h"
 
 enum {
-	PLACES = 8
+	PLACES = 8,
+	LEASES_A_REQUEST = 64 // looked at, they cost about as much as a request
 };
 
 struct bucket {
@@ -76,28 +77,35 @@ struct server_client *server_client_find(const struct server_clients *t, uint8_t
 	return find_in(bucket_of(t, key), key);
 }
 
-// Whether a is the better one to forget.
-static bool is_cheaper(const struct server_client *a, const struct server_client *b)
+// What forgetting him would cost: an Epoch that turns back, a client who is not told of his loss.
+static unsigned worth(const struct server_client *c, uint32_t now_s)
 {
-	bool a_plain = a->epoch_base_s == 0, b_plain = b->epoch_base_s == 0;
-
-	return a_plain != b_plain ? a_plain : a->seen_s < b->seen_s;
+	return (c->epoch_base_s != 0) * 2u + (c->holds_until_s > now_s);
 }
 
-static unsigned place_in(const struct bucket *b)
+// Whether a is the better one to forget.
+static bool is_cheaper(const struct server_client *a, const struct server_client *b, uint32_t now_s)
+{
+	unsigned a_worth = worth(a, now_s), b_worth = worth(b, now_s);
+
+	return a_worth != b_worth ? a_worth < b_worth : a->seen_s < b->seen_s;
+}
+
+static unsigned place_in(const struct bucket *b, uint32_t now_s)
 {
 	unsigned best = 0;
 
 	for (unsigned i = 0; i < PLACES; i++) {
 		if (b->keys[i] == 0)
 			return i;
-		if (is_cheaper(&b->clients[i], &b->clients[best]))
+		if (is_cheaper(&b->clients[i], &b->clients[best], now_s))
 			best = i;
 	}
 	return best;
 }
 
-static struct server_client *find_or_make(struct server_clients *t, uint8_t realm, ip4 address)
+static struct server_client *find_or_make(
+	struct server_clients *t, uint8_t realm, ip4 address, uint32_t now_s)
 {
 	uint64_t key = key_of(realm, address);
 	struct bucket *b = bucket_of(t, key);
@@ -106,7 +114,7 @@ static struct server_client *find_or_make(struct server_clients *t, uint8_t real
 
 	if (client != NULL)
 		return client;
-	i = place_in(b);
+	i = place_in(b, now_s);
 	b->keys[i] = key;
 	b->clients[i] = (struct server_client){.address = address, .realm = realm};
 	return &b->clients[i];
@@ -128,20 +136,42 @@ static void rate_charge(ns *full, uint32_t rate, ns now)
 		*full = (*full > now ? *full : now) + NS_PER_S / rate;
 }
 
+struct server_client *server_client_guest(
+	struct server_clients *t, uint8_t realm, ip4 address, ns now)
+{
+	uint32_t now_s = (uint32_t)(now / NS_PER_S);
+	struct server_client *client = find_or_make(t, realm, address, now_s);
+
+	client->guest = client->requests == 0;
+	client->seen_s = now_s;
+	return client;
+}
+
 bool server_client_admit(struct server_clients *t, const struct server_policy *policy,
 	uint8_t realm, ip4 address, ns now, struct server_client **out)
 {
-	struct server_client *client = find_or_make(t, realm, address);
+	uint32_t now_s = (uint32_t)(now / NS_PER_S);
+	struct server_client *client = find_or_make(t, realm, address, now_s);
 
 	*out = client;
+	client->guest = false;
 	client->requests++;
-	client->seen_s = (uint32_t)(now / NS_PER_S);
+	client->seen_s = now_s;
 	if (!rate_allows(client->request_full, policy->request_rate, policy->request_burst, now)) {
 		client->refused++;
 		return false;
 	}
 	rate_charge(&client->request_full, policy->request_rate, now);
 	return true;
+}
+
+// For work that grows with what the client holds.
+void work_charge(const struct question *q, uint32_t leases)
+{
+	struct server_client *client = q->asker->client;
+
+	for (uint32_t n = leases / LEASES_A_REQUEST; client != NULL && n > 0; n--)
+		rate_charge(&client->request_full, q->policy->request_rate, q->now_s * NS_PER_S);
 }
 
 bool probe_is_allowed(const struct question *q)

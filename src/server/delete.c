@@ -80,9 +80,8 @@ enum pcp_result judge_delete(struct question *q, const struct nat_view *view)
 // ---- many ------------------------------------------------------------------------------------
 
 enum {
-	PORTION = 64,      // mappings found and ended in one walk
-	MAX_WALKS = 65536, // more than a host can have portions
-	WALK_BUDGET = 1024
+	PORTION = 64, // mappings found and ended at once
+	MOST = 8192,  // leases that one request looks at
 };
 
 struct sweep { // one walk over a host's leases
@@ -90,6 +89,8 @@ struct sweep { // one walk over a host's leases
 	bool any_protocol;
 	uint8_t protocol;
 	unsigned n, n_kept; // found; matching, and not to be deleted
+	unsigned n_seen;
+	uint32_t cursor;
 	struct nat_view found[PORTION];
 };
 
@@ -110,6 +111,9 @@ static bool sweep_see(void *ctx, const struct nat_view *view)
 	struct sweep *s = ctx;
 	uint32_t left_s = traffic_keeps_s(s->q, view);
 
+	if (s->n == PORTION)
+		return false;
+	s->n_seen++;
 	if (!is_in_scope(s, view))
 		return true;
 	if (view->kind == NAT_STATIC || view->operators || !may_manage(s->q, view, true)) {
@@ -118,39 +122,40 @@ static bool sweep_see(void *ctx, const struct nat_view *view)
 	}
 	if (left_s > 0 && view->lease_left_s <= left_s) // shortened already
 		return true;
-	if (s->n == PORTION)
-		return false;
 	s->found[s->n++] = *view;
 	return true;
 }
 
-// One portion: true when there may be another.
+// One portion: true when there may be another. The walk stops at a lease that stays for now, so it
+// can go on there after those behind it have ended.
 static bool sweep_portion(struct sweep *s)
 {
-	uint32_t cursor = 0, left_s;
+	uint32_t left_s;
 	bool done;
 
-	s->n = s->n_kept = 0;
-	do
-		done = nat_lease_walk(s->q->nat, s->q->realm, s->q->host, &cursor, WALK_BUDGET,
-			s->q->now_s, sweep_see, s);
-	while (!done && s->n < PORTION);
+	s->n = 0;
+	done = nat_lease_walk(
+		s->q->nat, s->q->realm, s->q->host, &s->cursor, PORTION, s->q->now_s, sweep_see, s);
 	for (unsigned i = 0; i < s->n; i++)
 		end_lease(s->q, &s->found[i], &left_s);
-	return !done && s->n > 0;
+	return !done;
 }
 
 // RFC 6886 s.3.4: what cannot go makes the answer a refusal, after the rest went. The drafts
-// answer with success.
+// answer with success. A host with more leases than one request may take time for is told to ask
+// again.
 enum pcp_result judge_delete_many(struct question *q)
 {
 	struct sweep s = {.q = q};
-	unsigned walks = 0;
+	bool more = true;
 
 	if (q->m.scope == PCP_ALL_OF_PROTOCOL && !read_protocol(q->m.protocol, &s.protocol))
 		return deleted(q);
-	while (sweep_portion(&s) && ++walks < MAX_WALKS)
-		;
+	while (more && s.n_seen < MOST)
+		more = sweep_portion(&s);
+	work_charge(q, s.n_seen);
+	if (more)
+		return refuse(q, PCP_NO_RESOURCES);
 	if (q->m.dialect == PCP_NATPMP && s.n_kept > 0)
 		return refuse(q, PCP_NOT_AUTHORIZED);
 	return deleted(q);

@@ -6,7 +6,7 @@
 
 enum {
 	MOST_ENTRIES = 17, // that fit into one reply
-	WALK_BUDGET = 1024
+	MOST_LEASES = 8192 // that one request looks at
 };
 
 struct place { // by what mappings are ordered, and told apart
@@ -19,6 +19,7 @@ struct shelf { // the first mappings that are asked for, from the locator on
 	const struct question *q;
 	bool has_from;
 	struct place from;
+	uint32_t n_seen;
 	uint32_t n_matching; // from the locator on, also those that find no room here
 	unsigned n;
 	struct nat_view list[MOST_ENTRIES + 1]; // one more: the locator itself may be left out
@@ -92,6 +93,7 @@ static bool shelf_see(void *ctx, const struct nat_view *view)
 	struct shelf *s = ctx;
 	struct place p = place_of(view);
 
+	s->n_seen++;
 	if (view->kind != NAT_EXPLICIT || !matches(&s->q->m.get, &p))
 		return true;
 	if (s->has_from && compare(&p, &s->from) < 0)
@@ -101,14 +103,16 @@ static bool shelf_see(void *ctx, const struct nat_view *view)
 	return true;
 }
 
-static void fill_shelf(struct shelf *s)
+// False: the host holds more than one request may take time for.
+static bool fill_shelf(struct shelf *s)
 {
 	const struct question *q = s->q;
 	uint32_t cursor = 0;
+	bool all = nat_lease_walk(
+		q->nat, q->realm, q->host, &cursor, MOST_LEASES, q->now_s, shelf_see, s);
 
-	while (!nat_lease_walk(
-		q->nat, q->realm, q->host, &cursor, WALK_BUDGET, q->now_s, shelf_see, s))
-		;
+	work_charge(q, s->n_seen);
+	return all;
 }
 
 // ---- NEXT ------------------------------------------------------------------------------------
@@ -267,7 +271,8 @@ enum pcp_result judge_get(struct question *q)
 		s.from = locator_place(&asked);
 		s.has_from = is_defined(&s.from);
 	}
-	fill_shelf(&s);
+	if (!fill_shelf(&s))
+		return refuse(q, PCP_AMBIGUOUS);
 	if (s.n == 0)
 		return refuse(q, PCP_NONEXIST_MAP);
 	if (walks)

@@ -114,6 +114,7 @@ bool read_protocol(uint8_t ip_protocol, uint8_t *protocol);
 uint8_t ip_protocol_of(uint8_t protocol);
 bool may_manage(const struct question *q, const struct nat_view *view, bool deleting);
 enum pcp_result refuse_nonce(struct question *q, const struct nat_view *view);
+void count_nonce(struct question *q, const struct nat_view *old);
 uint32_t clamp_lifetime(const struct question *q);
 struct nat_wish make_wish(const struct question *q, const struct nat_key *key,
 	struct recipe suggested, uint32_t lifetime_s);
@@ -127,6 +128,7 @@ void note_text(struct question *q, const struct nat_view *view);
 
 // clients.c: the limit on requests that insist on a pair and fail.
 bool probe_is_allowed(const struct question *q);
+void work_charge(const struct question *q, uint32_t leases);
 void probe_charge(const struct question *q);
 
 // map.c, s.11.3 and s.15: creates, renews, deletes. Any result but PCP_SUCCESS left everything as

@@ -47,6 +47,13 @@ bool may_manage(const struct question *q, const struct nat_view *view, bool dele
 	return q->policy->any_nonce && !deleting && is_same_client(q, view);
 }
 
+// Renewed with another nonce. In draft -25 that is nothing special.
+void count_nonce(struct question *q, const struct nat_view *old)
+{
+	q->counters->nonce_replaced +=
+		old->has_nonce && q->m.dialect != PCP_V1C && !nonce_is(q, old);
+}
+
 enum pcp_result refuse_nonce(struct question *q, const struct nat_view *view)
 {
 	q->counters->nonce_mismatches++;

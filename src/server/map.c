@@ -78,9 +78,7 @@ static void count_renewed(struct question *q, const struct nat_view *old)
 		return;
 	}
 	q->counters->maps_renewed++;
-	if (old->has_nonce && q->m.dialect != PCP_V1C &&
-		memcmp(old->nonce, q->m.nonce.b, sizeof old->nonce) != 0)
-		q->counters->nonce_replaced++;
+	count_nonce(q, old);
 }
 
 // s.11.3: what exists keeps its external pair, whatever the hints say.

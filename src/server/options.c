@@ -173,7 +173,7 @@ static enum pcp_result judge_each(struct question *q)
 	return PCP_SUCCESS;
 }
 
-// RFC 7753 s.5.1: exactly that pair and as many ports as can be had exclude each other.
+// RFC 7753 s.4.2: exactly that pair and as many ports as can be had exclude each other.
 static enum pcp_result judge_together(struct question *q)
 {
 	bool set = is_seen(q, PCP_INDEX_PORT_SET) || is_seen(q, PCP_INDEX_PORT_RESERVATION);

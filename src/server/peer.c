@@ -46,10 +46,12 @@ static enum pcp_result write_peer(
 	if (grant != NAT_GRANTED)
 		return refuse_grant(q, grant, &view, insists);
 	note_text(q, &view);
-	if (c->lease.kind == NAT_PEER)
+	if (c->lease.kind == NAT_PEER) {
 		q->counters->peers_renewed++;
-	else
+		count_nonce(q, &c->lease);
+	} else {
 		q->counters->peers_created++;
+	}
 	return grant_peer(q, view.external, lifetime_s);
 }
 

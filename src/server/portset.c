@@ -91,7 +91,7 @@ void tell_deleted(struct question *q, const struct nat_view *view)
 		q->echo &= ~option_bit(PCP_INDEX_PORT_RESERVATION);
 }
 
-// ---- overlap (s.5 of the RFC) ----------------------------------------------------------------
+// ---- overlap (s.4.4.1 of the RFC) ------------------------------------------------------------
 
 // The answer about one of the mappings; a mapping further right is named by its own first port.
 static enum pcp_result judge_each(struct question *q, const struct nat_view *view)

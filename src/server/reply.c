@@ -65,7 +65,7 @@ size_t append_prefixes(uint8_t *msg, size_t at, size_t cap, const struct server_
 
 static size_t append_set(const struct question *q, uint8_t *msg, size_t at, size_t cap)
 {
-	// RFC 7753 s.5: never in the answer about a single port.
+	// RFC 7753 s.4.2: never in the answer about a single port.
 	return q->told.size > 1 ? pcp_append_port_set(msg, at, cap, &q->told) : at;
 }
 

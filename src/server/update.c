@@ -13,8 +13,11 @@ size_t server_announce(uint8_t *msg, enum pcp_dialect dialect, const struct serv
 		m = (struct pcp_message){.dialect = PCP_NATPMP,
 			.opcode = PCP_EXTERNAL_ADDRESS,
 			.external_ip = ip6_mapped(external)};
+	if (dialect == PCP_V1B || dialect == PCP_V1C) // draft -07 knows no ANNOUNCE
+		m = (struct pcp_message){
+			.version = 1, .dialect = (uint8_t)dialect, .opcode = PCP_ANNOUNCE};
 	at = pcp_success_reply(msg, &m, 0, epoch_s);
-	if (dialect != PCP_NATPMP && (policy->options >> PCP_INDEX_PREFIX64 & 1) != 0)
+	if (m.dialect == PCP_V2 && (policy->options >> PCP_INDEX_PREFIX64 & 1) != 0)
 		at = append_prefixes(msg, at, PCP_MAX, policy);
 	return at;
 }
@@ -54,7 +57,7 @@ static size_t keep(size_t end, size_t at)
 	return end > 0 ? end : at;
 }
 
-// RFC 7843 s.4.4: the identifier goes where the address goes. The lease keeps the realm it chose.
+// RFC 7843 s.4: the identifier goes where the address goes. The lease keeps the realm it chose.
 static size_t append_id(const struct server_policy *policy, const struct nat_view *view,
 	uint8_t *msg, size_t at, size_t cap)
 {

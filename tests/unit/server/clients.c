@@ -145,6 +145,41 @@ Test(clients, who_has_an_epoch_of_his_own_is_forgotten_last)
 	free(c.mem);
 }
 
+// He would not hear of his loss.
+Test(clients, who_holds_a_lease_is_forgotten_after_those_who_hold_none)
+{
+	struct crowd c = crowd_open(1);
+
+	for (ip4 i = 1; i <= 4; i++)
+		crowd_admit(&c, i, (100 + i) * NS_PER_S)->holds_until_s = 1000;
+	for (ip4 i = 5; i <= 300; i++)
+		crowd_admit(&c, i, (100 + i) * NS_PER_S);
+	for (ip4 i = 1; i <= 4; i++)
+		cr_assert_not_null(server_client_find(c.table, REALM, i));
+	for (ip4 i = 301; i <= 308; i++) // when the leases are over he is one of many
+		crowd_admit(&c, i, (1000 + i) * NS_PER_S);
+	cr_assert_null(server_client_find(c.table, REALM, 1));
+	free(c.mem);
+}
+
+// Whom his own worker let in is not judged again, but what he does here is known.
+Test(clients, a_guest_is_neither_counted_nor_limited)
+{
+	struct crowd c = crowd_open(CLIENTS);
+	struct server_client *client;
+
+	c.policy.request_rate = c.policy.request_burst = 1;
+	for (unsigned i = 0; i < 5; i++) {
+		client = server_client_guest(c.table, REALM, CLIENT_IP, 9 * NS_PER_S);
+		cr_assert(client->guest && client->requests == 0 && client->refused == 0);
+		cr_assert_eq(client->seen_s, 9);
+	}
+	cr_assert_eq(crowd_admit(&c, CLIENT_IP, 9 * NS_PER_S), client);
+	cr_assert(!client->guest && client->requests == 1);
+	cr_assert(!server_client_guest(c.table, REALM, CLIENT_IP, 10 * NS_PER_S)->guest);
+	free(c.mem);
+}
+
 static bool count_until(void *ctx, const struct server_client *client)
 {
 	unsigned *n = ctx;

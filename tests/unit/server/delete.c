@@ -46,6 +46,40 @@ Test(delete, rfc6886_s3_4_all_of_a_protocol)
 	world_close(&w);
 }
 
+// Looking through what a host holds is paid for by his own rate.
+Test(delete, work_on_many_leases_counts_as_many_requests)
+{
+	struct server_client client = {.address = CLIENT_IP};
+	struct world w;
+
+	world_open(&w);
+	w.nat_policy.lease_limit = 300;
+	w.policy.request_rate = 100;
+	for (uint16_t i = 0; i < 200; i++)
+		make(&w, PCP_NATPMP, IP_UDP, (uint16_t)(8000 + i));
+	w.asker.client = &client;
+	expect_answer(wipe(&w, PCP_NATPMP, IP_UDP, 0), PCP_SUCCESS, 0);
+	cr_assert_eq(client.request_full, w.now_s * NS_PER_S + 3 * NS_PER_S / 100);
+	for (uint16_t i = 0; i < 200; i++)
+		cr_assert(!stands(&w, IP_UDP, (uint16_t)(8000 + i)));
+	world_close(&w);
+}
+
+// Among many that stay: the walk goes on behind them and comes to its end.
+Test(delete, the_rest_goes_however_many_stay)
+{
+	struct world w;
+
+	world_open(&w);
+	w.nat_policy.lease_limit = 500;
+	for (uint16_t i = 0; i < 200; i++)
+		make(&w, i % 3 == 0 ? PCP_NATPMP : PCP_V2, IP_UDP, (uint16_t)(8000 + i));
+	cr_assert_eq(wipe(&w, PCP_NATPMP, IP_UDP, 0).result, PCP_NOT_AUTHORIZED);
+	for (uint16_t i = 0; i < 200; i++)
+		cr_assert_eq(stands(&w, IP_UDP, (uint16_t)(8000 + i)), i % 3 != 0);
+	world_close(&w);
+}
+
 Test(delete, rfc6886_s3_4_what_cannot_go_is_told_after_the_rest_went)
 {
 	struct world w;

@@ -429,6 +429,23 @@ Test(server, rfc6887_s15_early_delete_ends_it_at_once)
 	world_close(&w);
 }
 
+Test(server, rfc6887_s11_3_early_delete_leaves_the_flow_that_was_there_before)
+{
+	struct world w;
+	struct pcp_message m = map_of(IP_UDP, 8080, 3600);
+	struct recipe flow;
+
+	world_open(&w);
+	w.policy.early_delete = true;
+	flow = world_packet(&w, NAT_UDP, 8080);
+	expect_pair(world_map(&w, &m), flow.addr, flow.port);
+	m.lifetime_s = 0;
+	expect_answer(world_map(&w, &m), PCP_SUCCESS, 0);
+	cr_assert_eq(world_look(&w, &m).kind, NAT_IMPLICIT);
+	cr_assert_eq(world_packet(&w, NAT_UDP, 8080).port, flow.port);
+	world_close(&w);
+}
+
 // ---- PREFER_FAILURE (s.13.2)
 
 Test(server, rfc6887_s13_2_exactly_the_suggested_pair_or_nothing)

@@ -135,3 +135,23 @@ Test(nonce, same_source_is_the_client_and_not_the_host)
 	expect_answer(world_map(&w, &m), PCP_NOT_AUTHORIZED, 3600);
 	world_close(&w);
 }
+
+Test(nonce, same_source_counts_a_peer_lease_that_another_nonce_renewed)
+{
+	struct pcp_message m = map_of(IP_UDP, PORT, 600);
+	struct world w;
+
+	world_open(&w);
+	m.opcode = PCP_PEER;
+	m.remote_port = 443;
+	m.remote_ip = ip6_mapped(0xc6336407);
+	expect_answer(world_map(&w, &m), PCP_SUCCESS, 600);
+	expect_answer(world_map(&w, &m), PCP_SUCCESS, 600);
+	cr_assert_eq(w.counters.nonce_replaced, 0);
+	m.nonce = OTHER_NONCE;
+	cr_assert_eq(world_map(&w, &m).result, PCP_NOT_AUTHORIZED);
+	w.policy.any_nonce = true;
+	expect_answer(world_map(&w, &m), PCP_SUCCESS, 600);
+	cr_assert_eq(w.counters.nonce_replaced, 1);
+	world_close(&w);
+}

@@ -51,7 +51,7 @@ static void expect_set(const struct world *w, uint16_t size, uint16_t first, boo
 		"told %u from %u, parity %d", set.size, set.first, set.parity);
 }
 
-Test(portset, rfc7753_s5_1_a_set_maps_port_by_port)
+Test(portset, rfc7753_s4_a_set_maps_port_by_port)
 {
 	struct pcp_message m = set_map(50000, 0, 3600), reply;
 	struct nat_key to;
@@ -72,7 +72,7 @@ Test(portset, rfc7753_s5_1_a_set_maps_port_by_port)
 	world_close(&w);
 }
 
-Test(portset, rfc7753_s5_1_never_more_than_policy_quota_and_port_numbers_allow)
+Test(portset, rfc7753_s4_2_never_more_than_policy_quota_and_port_numbers_allow)
 {
 	struct pcp_message m = set_map(50000, 0, 3600);
 	struct world w;
@@ -93,7 +93,7 @@ Test(portset, rfc7753_s5_1_never_more_than_policy_quota_and_port_numbers_allow)
 	world_close(&w);
 }
 
-Test(portset, rfc7753_s5_1_a_size_of_one_is_an_ordinary_map)
+Test(portset, rfc7753_s4_2_a_size_of_one_is_an_ordinary_map)
 {
 	struct pcp_message m = set_map(50000, 0, 3600);
 	struct world w;
@@ -105,7 +105,7 @@ Test(portset, rfc7753_s5_1_a_size_of_one_is_an_ordinary_map)
 	world_close(&w);
 }
 
-Test(portset, rfc7753_s4_1_parity_is_kept_when_asked_for)
+Test(portset, rfc7753_s4_2_parity_is_kept_when_asked_for)
 {
 	struct pcp_message m = set_map(50001, 0, 3600), reply;
 	struct world w;
@@ -121,7 +121,7 @@ Test(portset, rfc7753_s4_1_parity_is_kept_when_asked_for)
 	world_close(&w);
 }
 
-Test(portset, rfc7753_s5_1_the_field_first_internal_port_of_a_request_is_ignored)
+Test(portset, rfc7753_s4_the_field_first_internal_port_of_a_request_is_ignored)
 {
 	struct pcp_message m = set_map(50000, 0, 3600);
 	struct pcp_port_set set = {.size = 4, .first = 1234};
@@ -135,7 +135,7 @@ Test(portset, rfc7753_s5_1_the_field_first_internal_port_of_a_request_is_ignored
 	world_close(&w);
 }
 
-Test(portset, rfc7753_s5_1_ports_of_pcp_are_in_no_set)
+Test(portset, rfc6887_s11_3_ports_of_pcp_are_in_no_set)
 {
 	struct pcp_message m = set_map(50000, 5340, 3600), reply;
 	struct world w;
@@ -149,7 +149,7 @@ Test(portset, rfc7753_s5_1_ports_of_pcp_are_in_no_set)
 	world_close(&w);
 }
 
-Test(portset, rfc7753_s5_a_set_is_one_lease_with_one_nonce_and_one_end)
+Test(portset, rfc7753_s4_4_a_set_is_one_lease_with_one_nonce_and_one_end)
 {
 	struct pcp_message m = set_map(50000, 0, 3600);
 	struct world w;
@@ -166,9 +166,9 @@ Test(portset, rfc7753_s5_a_set_is_one_lease_with_one_nonce_and_one_end)
 	world_close(&w);
 }
 
-// RFC 7753 s.5: the answer about a port in the middle names that port; without the option it must
-// be right for that port alone.
-Test(portset, rfc7753_s5_a_request_for_one_port_of_a_set_renews_the_set)
+// RFC 7753 s.4.4.1: the answer about a port in the middle names that port; without the option it
+// must be right for that port alone.
+Test(portset, rfc7753_s4_4_1_a_request_for_one_port_of_a_set_renews_the_set)
 {
 	struct pcp_message m = set_map(50000, 40000, 3600), reply;
 	struct world w;
@@ -189,7 +189,7 @@ Test(portset, rfc7753_s5_a_request_for_one_port_of_a_set_renews_the_set)
 }
 
 // Vector 12: 100 -> one port, 101.. -> another set; one datagram in, two out.
-Test(portset, rfc7753_s5_each_mapping_that_is_touched_is_answered_by_itself)
+Test(portset, rfc7753_s4_4_1_each_mapping_that_is_touched_is_answered_by_itself)
 {
 	struct pcp_message one = set_map(100, 40100, 3600), rest = set_map(101, 40201, 3600), reply;
 	struct pcp_port_set set;
@@ -214,7 +214,7 @@ Test(portset, rfc7753_s5_each_mapping_that_is_touched_is_answered_by_itself)
 	world_close(&w);
 }
 
-Test(portset, rfc7753_s5_another_nonce_refuses_that_mapping_only)
+Test(portset, rfc7753_s4_4_1_another_nonce_refuses_that_mapping_only)
 {
 	struct pcp_message one = set_map(100, 0, 3600), two = set_map(105, 0, 3600), reply;
 	struct world w;
@@ -233,7 +233,7 @@ Test(portset, rfc7753_s5_another_nonce_refuses_that_mapping_only)
 	world_close(&w);
 }
 
-Test(portset, rfc7753_s5_ports_beside_a_mapping_stay_unmapped)
+Test(portset, rfc7753_s4_4_1_ports_beside_a_mapping_stay_unmapped)
 {
 	struct pcp_message m = set_map(100, 0, 3600), beside = set_map(105, 0, 3600);
 	struct world w;
@@ -247,7 +247,7 @@ Test(portset, rfc7753_s5_ports_beside_a_mapping_stay_unmapped)
 }
 
 // An eavesdropped nonce must not make an amplifier of us.
-Test(portset, rfc7753_s5_no_more_than_16_replies)
+Test(portset, rfc7753_s4_4_1_no_more_than_16_replies)
 {
 	struct pcp_message m = set_map(100, 0, 3600);
 	struct world w;
@@ -265,7 +265,7 @@ Test(portset, rfc7753_s5_no_more_than_16_replies)
 	world_close(&w);
 }
 
-Test(portset, rfc7753_s5_a_static_mapping_in_the_range_is_told)
+Test(portset, rfc7753_s4_4_1_a_static_mapping_in_the_range_is_told)
 {
 	struct pcp_message m = map_of(IP_TCP, 20, 3600), reply;
 	struct world w;
@@ -277,7 +277,7 @@ Test(portset, rfc7753_s5_a_static_mapping_in_the_range_is_told)
 	world_close(&w);
 }
 
-Test(portset, rfc7753_s5_a_set_is_deleted_as_a_whole_and_again)
+Test(portset, rfc7753_s4_4_a_set_is_deleted_as_a_whole_and_again)
 {
 	struct pcp_message m = set_map(50000, 0, 3600);
 	struct nat_key to;

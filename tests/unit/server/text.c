@@ -49,7 +49,7 @@ Test(text, rfc7220_s3_it_is_kept_replaced_and_erased)
 	world_close(&w);
 }
 
-Test(text, rfc7220_s3_2_what_is_too_long_is_cut_between_characters_and_told)
+Test(text, rfc7220_s3_what_is_too_long_is_cut_between_characters_and_told)
 {
 	struct pcp_message m = map_of(IP_TCP, 8080, 3600);
 	struct world w;
@@ -83,7 +83,7 @@ Test(text, rfc7220_s3_no_utf8_is_not_kept_and_not_told)
 	world_close(&w);
 }
 
-Test(text, rfc7220_s3_2_without_room_the_mapping_is_made_without_the_text)
+Test(text, rfc7220_s3_without_room_the_mapping_is_made_without_the_text)
 {
 	struct pcp_message m = map_of(IP_TCP, 8000, 3600);
 	struct world w;
@@ -113,7 +113,7 @@ Test(text, rfc7220_s3_a_refused_request_leaves_the_text_alone)
 	world_close(&w);
 }
 
-Test(text, rfc7220_s3_a_limit_of_zero_switches_it_off)
+Test(text, rfc7220_s4_a_limit_of_zero_switches_it_off)
 {
 	struct pcp_message m = map_of(IP_TCP, 8080, 3600);
 	struct world w;

@@ -182,7 +182,7 @@ static void encode_refusal(struct world *w, const struct refusal *r)
 		world_add_option(w, PCP_THIRD_PARTY_ID, r->id, r->id_length);
 }
 
-Test(third_party, rfc7843_s4_3_checks_in_their_order)
+Test(third_party, rfc7843_s5_2_checks_in_their_order)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
 		const struct refusal *r = &refusals[i];
@@ -202,7 +202,7 @@ Test(third_party, rfc7843_s4_3_checks_in_their_order)
 }
 
 // Realms with the same addresses are different hosts.
-Test(third_party, rfc7843_s3_the_identifier_chooses_the_realm)
+Test(third_party, rfc7843_s5_2_the_identifier_chooses_the_realm)
 {
 	struct pcp_message m = portal_map();
 	struct world w;

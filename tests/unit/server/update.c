@@ -195,10 +195,13 @@ Test(update, rfc6887_s14_1_an_announcement_of_each_dialect)
 
 	for (unsigned d = 0; d < PCP_DIALECTS; d++) {
 		size_t len, want = d == PCP_NATPMP ? sizeof natpmp : sizeof pcp;
+		bool is_1 = d == PCP_V1B || d == PCP_V1C; // draft -07 had no ANNOUNCE
 
 		memset(msg, 0xee, sizeof msg);
 		len = server_announce(msg, (enum pcp_dialect)d, &WORLD_POLICY, POOL_IP, 258);
 		cr_assert_eq(len, want);
+		cr_assert_eq(msg[0], d == PCP_NATPMP ? 0 : is_1 ? 1 : 2);
+		msg[0] = d == PCP_NATPMP ? 0 : 2;
 		cr_assert_eq(memcmp(msg, d == PCP_NATPMP ? natpmp : pcp, want), 0);
 	}
 }
