@@ -64,7 +64,8 @@
 	X(PCP_RESPONSE, "pcp-response", "PCP response sent to the server (R bit set).")            \
 	X(PCP_INTERFACE, "pcp-interface", "PCP request from where no subscriber can be.")          \
 	X(PCP_RATE, "pcp-rate", "PCP request over its client's rate.")                             \
-	X(PCP_SILENT, "pcp-silent", "PCP request that its dialect answers with silence.")          \
+	X(PCP_SILENT, "pcp-silent",                                                                \
+		"PCP request that gets no answer: its dialect has none, or its source port is 0.") \
 	X(PCP_FILTER, "pcp-filter", "From outside, kept out by a mapping's FILTERs.")
 
 enum drop {

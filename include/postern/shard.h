@@ -101,7 +101,7 @@ const struct nat_counters *shard_nat_counters(const struct shard *s);
 enum shard_wish_kind {
 	SHARD_SHOW_MAPPINGS,    // a page from `cursor`, at most `max` rows; sets are one row
 	SHARD_SHOW_SUBSCRIBERS, // likewise
-	SHARD_SHOW_LEASES,      // the PEER leases of key.realm, key.host
+	SHARD_SHOW_LEASES,      // the PEER leases of key.realm, key.host, each with its text
 	SHARD_SHOW_CLIENTS,     // PCP clients, likewise a page
 	SHARD_DELETE_MAPPING,   // `key`; of the configuration: -EPERM
 	SHARD_ADD_MAPPING,      // `key`, `external`, lifetime_s, text; 0 seconds: a static mapping,
@@ -137,8 +137,8 @@ enum shard_answer_kind {
 	SHARD_ROW_TEXT,   // likewise
 	SHARD_ROW_SUBSCRIBER,
 	SHARD_ROW_CLIENT,
-	SHARD_LOST_CLIENT, // `client`, who may ask for others, lost state by this clearing: send
-			   // SHARD_RESET_CLIENT to every worker
+	SHARD_LOST_CLIENT, // `client`, who may ask for others, lost state by this wish, or with id
+			   // 0 by a new configuration: send SHARD_RESET_CLIENT to every worker
 	SHARD_DONE
 };
 

@@ -319,10 +319,11 @@ static void take_answer(struct ctl *ctl, uint16_t shard, const struct shard_answ
 	struct desk *desk = &ctl->desks[shard];
 	struct client *c = desk->client;
 
+	if (answer->kind == SHARD_LOST_CLIENT)
+		errands_lost_client(
+			ctl, &answer->client); // whoever asked may have left, or nobody did
 	if (!desk->busy || answer->id != desk->id)
 		return;
-	if (answer->kind == SHARD_LOST_CLIENT)
-		errands_lost_client(ctl, &answer->client); // whoever asked may have left
 	if (answer->kind == SHARD_DONE && desk->errand)
 		errands_end(ctl, shard, answer->error);
 	else if (answer->kind == SHARD_DONE)

@@ -52,21 +52,46 @@ void errands_reset_epoch(struct ctl *ctl, uint8_t group, const char *cause)
 	errands_announce(ctl, group);
 }
 
+static void log_loser(const struct ctl *ctl, const struct server_client *client)
+{
+	char text[IP4_TEXT];
+
+	log_notice(ctl->log,
+		"PCP client %s: its Epoch starts again: mappings it had asked for on behalf of "
+		"others were cleared",
+		ip4_format(client->address, text));
+}
+
+static struct loser *find_loser(struct errands *e, const struct server_client *client)
+{
+	for (unsigned i = 0; i < e->n_losers; i++) {
+		if (e->losers[i].host == client->address && e->losers[i].realm == client->realm)
+			return &e->losers[i];
+	}
+	return NULL;
+}
+
+// Every worker hears of it: one answers him, the others may have to tell him what moves.
 void errands_lost_client(struct ctl *ctl, const struct server_client *client)
 {
 	struct errands *e = &ctl->errands;
+	uint64_t all = UINT64_MAX >> (64 - ctl->conf->n_workers);
+	struct loser *known = find_loser(e, client);
 
-	for (unsigned i = 0; i < e->n_losers; i++) {
-		if (e->losers[i].host == client->address && e->losers[i].realm == client->realm)
-			return;
+	if (known) {
+		known->workers = all;
+		return;
 	}
 	if (e->n_losers == CTL_LOSERS) {
 		errands_reset_epoch(ctl, client->group,
 			"more of its PCP clients lost mappings than can be told one by one");
 		return;
 	}
-	e->losers[e->n_losers++] = (struct loser){
-		.host = client->address, .realm = client->realm, .group = client->group};
+	log_loser(ctl, client);
+	e->losers[e->n_losers++] = (struct loser){.host = client->address,
+		.realm = client->realm,
+		.group = client->group,
+		.workers = all};
 }
 
 void errands_forget_group(struct ctl *ctl, uint8_t group)
@@ -84,13 +109,12 @@ static uint8_t lowest_of(uint64_t groups)
 	return (uint8_t)__builtin_ctzll(groups);
 }
 
-// The oldest loser whose shard this is; n_losers: none.
-static unsigned find_loser(const struct ctl *ctl, uint16_t shard)
+// The oldest loser of whom this shard does not know; n_losers: none.
+static unsigned next_loser(const struct errands *e, uint16_t shard)
 {
-	const struct errands *e = &ctl->errands;
 	unsigned i = 0;
 
-	while (i < e->n_losers && conf_inside_owner(ctl->conf, e->losers[i].host) != shard)
+	while (i < e->n_losers && !(e->losers[i].workers >> shard & 1))
 		i++;
 	return i;
 }
@@ -98,7 +122,7 @@ static unsigned find_loser(const struct ctl *ctl, uint16_t shard)
 static bool pick_wish(const struct ctl *ctl, uint16_t shard, struct shard_wish *wish)
 {
 	const struct errands *e = &ctl->errands;
-	unsigned loser = find_loser(ctl, shard);
+	unsigned loser = next_loser(e, shard);
 
 	if (loser < e->n_losers) {
 		wish->kind = SHARD_RESET_CLIENT;
@@ -118,10 +142,20 @@ static bool pick_wish(const struct ctl *ctl, uint16_t shard, struct shard_wish *
 	return true;
 }
 
+static void note_told(struct errands *e, uint16_t shard)
+{
+	unsigned i = next_loser(e, shard);
+
+	e->losers[i].workers &= ~(UINT64_C(1) << shard);
+	if (e->losers[i].workers)
+		return;
+	e->n_losers--;
+	memmove(&e->losers[i], &e->losers[i + 1], (e->n_losers - i) * sizeof e->losers[0]);
+}
+
 static void note_placed(struct ctl *ctl, uint16_t shard, const struct shard_wish *wish)
 {
 	struct errands *e = &ctl->errands;
-	unsigned loser = find_loser(ctl, shard);
 
 	ctl->desks[shard] = (struct desk){.busy = true,
 		.id = wish->id,
@@ -134,21 +168,8 @@ static void note_placed(struct ctl *ctl, uint16_t shard, const struct shard_wish
 	} else if (wish->kind == SHARD_ANNOUNCE) {
 		e->announce[shard] &= ~bit_of(wish->group);
 	} else {
-		e->n_losers--;
-		memmove(&e->losers[loser], &e->losers[loser + 1],
-			(e->n_losers - loser) * sizeof e->losers[0]);
+		note_told(e, shard);
 	}
-}
-
-static void log_loser(const struct ctl *ctl, const struct shard_wish *wish)
-{
-	char text[IP4_TEXT];
-
-	if (wish->kind == SHARD_RESET_CLIENT)
-		log_notice(ctl->log,
-			"PCP client %s: its Epoch starts again: mappings it had asked for on "
-			"behalf of others were cleared",
-			ip4_format(wish->key.host, text));
 }
 
 void errands_step(struct ctl *ctl)
@@ -160,7 +181,6 @@ void errands_step(struct ctl *ctl)
 			continue;
 		ctl->last_id++;
 		note_placed(ctl, i, &wish);
-		log_loser(ctl, &wish);
 	}
 }
 

@@ -68,6 +68,7 @@ struct desk { // a shard takes one wish at a time
 struct loser { // a PCP client that lost what it had asked for as a third party
 	ip4 host;
 	uint8_t realm, group;
+	uint64_t workers; // as bits: they do not know yet
 };
 
 // What control itself wants of shards. Nobody's leaving can stop it half-way: mappings that are

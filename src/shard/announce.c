@@ -2,7 +2,8 @@
 // Unsolicited ANNOUNCE (RFC 6887 s.14.1, RFC 6886 s.3.2.1). To everybody: by multicast, told from
 // each address at which a group's server listens, on every inside interface that has subscribers of
 // the group, ten times with the gap doubled each time; worker 0 does it for all. To each client
-// that is known: once, by every worker to its own, so many a second.
+// that is known, or to each that lost something and does not know: once, by every worker to its
+// own, so many a second.
 #include <postern/shard.h>
 
 #include "world.h"
@@ -164,12 +165,23 @@ static bool multicast_step(
 
 // ---- unicast ---------------------------------------------------------------------------------
 
+// Who has just lost everything has no external address: he is paired with one, as if he had asked.
+// Not who never had a mapping, for it may be a forged source.
+static bool find_external(struct shard *s, const struct conf *c, ns now,
+	const struct server_client *client, ip4 *external)
+{
+	if (nat_is_new_subscriber(s->nat, client->realm, client->address))
+		return false;
+	return nat_pair(s->nat, &c->groups[client->group].nat, client->group, client->realm,
+		       client->address, (uint32_t)(now / NS_PER_S), external) == DROP_NONE;
+}
+
 // In the form of his own dialect; in NAT-PMP's it tells him his external address, if he has one.
 bool announce_to(struct shard *s, const struct conf *c, ns now, const struct shard_sink *sink,
 	const struct server_client *client)
 {
 	const struct server_policy *policy = &c->groups[client->group].pcp;
-	struct nat_subscriber_view subscriber = {.external = 0};
+	ip4 external = 0;
 	struct datagram d;
 	struct pkt *p;
 	size_t len;
@@ -177,14 +189,12 @@ bool announce_to(struct shard *s, const struct conf *c, ns now, const struct sha
 	if (!datagram_to_client(
 		    s, c, client->group, client->realm, client->address, client->port, &d))
 		return false;
-	if (client->dialect == PCP_NATPMP &&
-		(!nat_subscriber_find(s->nat, client->realm, client->address, &subscriber) ||
-			subscriber.external == 0))
+	if (client->dialect == PCP_NATPMP && !find_external(s, c, now, client, &external))
 		return false;
 	p = datagram_open(s, c, &d, sink);
 	if (p == NULL)
 		return false;
-	len = server_announce(datagram_payload(p), client->dialect, policy, subscriber.external,
+	len = server_announce(datagram_payload(p), client->dialect, policy, external,
 		client_epoch_s(s, client->group, client->realm, client->address, now));
 	datagram_send(p, &d, len, sink);
 	s->counters.announces_sent++;
@@ -199,12 +209,29 @@ struct calling {
 	bool waits; // the rate is used up
 };
 
+// His Epoch began anew since he asked last.
+static bool is_loser(const struct shard *s, const struct server_client *client)
+{
+	uint32_t lost_s = max_u32(
+		client->epoch_base_s, nat_epoch_base(s->nat, client->realm, client->address));
+
+	return lost_s != 0 && lost_s >= client->seen_s;
+}
+
+static bool must_be_called(const struct shard *s, const struct server_client *client)
+{
+	if (client->guest)
+		return false;
+	return s->announce.calling >> client->group & 1 ||
+	       (s->announce.calling_losers && is_loser(s, client));
+}
+
 static bool see_client(void *ctx, const struct server_client *client)
 {
 	struct calling *calling = ctx;
 	struct shard *s = calling->s;
 
-	if (!(s->announce.calling >> client->group & 1))
+	if (!must_be_called(s, client))
 		return true;
 	if (!unasked_allowed(s, calling->c, calling->now)) {
 		calling->waits = true;
@@ -221,15 +248,17 @@ static bool unicast_step(
 	struct calling calling = {.s = s, .c = c, .sink = sink, .now = now};
 	struct announce *a = &s->announce;
 
-	if (a->calling == 0) {
+	if (a->calling == 0 && !a->calling_losers) {
 		a->calling = a->to_call;
+		a->calling_losers = a->losers_to_call;
 		a->to_call = 0;
+		a->losers_to_call = false;
 		a->cursor = 0;
 	}
-	if (a->calling == 0)
-		return false;
-	if (server_clients_walk(s->clients, &a->cursor, CLIENTS_A_STEP, see_client, &calling))
+	if (server_clients_walk(s->clients, &a->cursor, CLIENTS_A_STEP, see_client, &calling)) {
 		a->calling = 0;
+		a->calling_losers = false;
+	}
 	return !calling.waits;
 }
 
@@ -260,7 +289,7 @@ static void mix_prefix(uint64_t *mark, const struct pcp_prefix64 *prefix)
 }
 
 // What clients remember of a server and must hear about when it changes: that it is there, its
-// prefixes (RFC 7225 s.4.2.2), whether it gives sets of ports (RFC 7753 s.5), and to NAT-PMP the
+// prefixes (RFC 7225 s.4.2), whether it gives sets of ports (RFC 7753 s.4.3), and to NAT-PMP the
 // external address. 0: it is not there.
 static uint64_t mark_of(const struct shard *s, const struct conf *c, uint32_t group)
 {
@@ -292,13 +321,18 @@ void announce_configuration(struct shard *s, const struct conf *c, ns now)
 	}
 }
 
+static bool is_calling(const struct announce *a)
+{
+	return (a->calling | a->to_call) != 0 || a->calling_losers || a->losers_to_call;
+}
+
 bool announce_step(struct shard *s, const struct conf *c, ns now, const struct shard_sink *sink)
 {
 	bool more = false;
 
 	if (s->announce.groups != 0)
 		more |= multicast_step(s, c, now, sink);
-	if ((s->announce.calling | s->announce.to_call) != 0)
+	if (is_calling(&s->announce))
 		more |= unicast_step(s, c, now, sink);
 	return more;
 }

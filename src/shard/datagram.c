@@ -44,8 +44,7 @@ static ip4 gateway_for(const struct conf_interface *in, ip4 host)
 	return in->n_addresses > 0 ? in->addresses[0].ip : 0;
 }
 
-static bool is_still_served(
-	const struct conf *c, const struct conf_group *g, uint8_t realm, ip4 server)
+bool datagram_is_served(const struct conf *c, const struct conf_group *g, uint8_t realm, ip4 server)
 {
 	const struct conf_local *local = conf_find_local(c, realm, server);
 
@@ -73,7 +72,7 @@ static ip4 speaker(const struct shard *s, const struct conf *c, const struct con
 	struct pkt way = {.dst = client};
 	ip4 gateway = 0;
 
-	if (known != NULL && is_still_served(c, g, realm, known->server))
+	if (known != NULL && datagram_is_served(c, g, realm, known->server))
 		return known->server;
 	if (g->n_listen > 0)
 		return g->listen[0];

@@ -41,7 +41,7 @@ uint32_t pcp_group(const struct conf *c, const struct pkt *p, const struct conf_
 	return c->groups[group].pcp_port == p->dport ? group : PREFIX_NONE;
 }
 
-static bool is_third_party_source(const struct server_policy *policy, ip4 source)
+bool pcp_is_third_party(const struct server_policy *policy, ip4 source)
 {
 	const struct server_sources *sources = &policy->third_party.sources;
 
@@ -59,7 +59,7 @@ static struct server_asker asker_of(const struct conf *c, const struct pkt *p, u
 	const struct conf_group *g = &c->groups[group];
 	uint8_t realm = iface_of(c, p)->realm;
 	bool own = conf_group_of(c, realm, p->src) == group;
-	bool stranger = !own && is_third_party_source(&g->pcp, p->src);
+	bool stranger = !own && pcp_is_third_party(&g->pcp, p->src);
 
 	return (struct server_asker){.source = p->src,
 		.port = p->sport,
@@ -218,6 +218,16 @@ static bool admit(struct burst *b, const struct pkt *p, struct server_asker *ask
 	return admitted;
 }
 
+// He was admitted by his own shard. Here he is known for what he asked of this one.
+static void receive_guest(struct burst *b, const struct pkt *p, struct server_asker *asker)
+{
+	asker->epoch_s = p->epoch_s;
+	asker->client = server_client_guest(b->s->clients, asker->realm, asker->source, b->now);
+	asker->client->group = asker->group;
+	asker->client->port = asker->port;
+	asker->client->server = p->dst;
+}
+
 enum verdict pcp_packet(struct burst *b, struct pkt *p, uint32_t group)
 {
 	struct server_asker asker = asker_of(b->c, p, group);
@@ -227,10 +237,12 @@ enum verdict pcp_packet(struct burst *b, struct pkt *p, uint32_t group)
 		return drop(b->s, p, DROP_PCP_INTERFACE);
 	if (!checksum_is_right(p))
 		return drop(b->s, p, DROP_PCP_CHECKSUM);
+	if (p->sport == 0) // RFC 768: no answer is expected
+		return drop(b->s, p, DROP_PCP_SILENT);
 	if (p->room < message_at(p) + PCP_MAX)
 		return drop(b->s, p, DROP_NO_BUFFER);
 	if (p->stage == PKT_THIRD_PARTY)
-		asker.epoch_s = p->epoch_s;
+		receive_guest(b, p, &asker);
 	else if (!admit(b, p, &asker))
 		return drop(b->s, p, DROP_PCP_RATE);
 	else

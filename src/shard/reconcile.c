@@ -5,17 +5,19 @@
 //
 // What cannot be had at once, because an address still drains or a port rests, holds nobody up: the
 // generation is reported, and the rest is tried again each second.
+//
+// Whoever loses leases by it, to a static mapping or by another group, is told as when the operator
+// removes them (RFC 6887 s.8.5, s.14.1.3).
 #include <errno.h>
 
 #include <postern/shard.h>
 
-#include "world.h"
+#include "wishes.h"
 
 enum {
 	ADDRESSES_A_STEP = 8,
 	STATICS_A_STEP = 32,
-	SUBSCRIBERS_A_STEP = 256,
-	CLEAR_PORTS = 2048
+	SUBSCRIBERS_A_STEP = 256
 };
 
 // ---- static mappings of the snapshot ---------------------------------------------------------
@@ -194,65 +196,108 @@ static bool prune_statics(struct shard *s, const struct conf *c)
 	return !again;
 }
 
-static void add_static(struct shard *s, const struct conf *c, uint32_t i, uint32_t now_s)
+// False: who loses by it is not named yet.
+static bool add_static(struct grant *w, const struct conf_static *k)
 {
-	const struct conf_static *k = &c->statics[i];
+	struct shard *s = w->s;
 
-	if (!holds_static(s, c, k))
-		return;
-	switch (nat_static_add(s->nat, &k->key, k->external, false, now_s)) {
+	if (!holds_static(s, w->c, k))
+		return true;
+	if (!wish_make_way(w, &k->key, k->external))
+		return false;
+	switch (nat_static_add(s->nat, &k->key, k->external, false, w->now_s)) {
 	case 0:
-		return;
+		break;
 	case -EAGAIN: // its port rests
 	case -ENOENT: // its address still drains
 		s->reconcile.waiting = true;
-		return;
+		break;
 	default:
 		s->counters.statics_failed += !s->reconcile.is_retry;
 	}
+	return true;
 }
 
-static bool add_statics(struct shard *s, const struct conf *c, uint32_t now_s)
+static bool add_statics(struct grant *w)
 {
-	struct reconcile *r = &s->reconcile;
+	struct reconcile *r = &w->s->reconcile;
 
-	for (unsigned i = 0; i < STATICS_A_STEP && r->cursor < c->n_statics; i++, r->cursor++)
-		add_static(s, c, r->cursor, now_s);
-	return r->cursor >= c->n_statics;
+	for (unsigned i = 0; i < STATICS_A_STEP && r->cursor < w->c->n_statics; i++, r->cursor++) {
+		if (!add_static(w, &w->c->statics[r->cursor]))
+			return false;
+	}
+	return r->cursor >= w->c->n_statics;
 }
 
 // ---- subscribers -----------------------------------------------------------------------------
 
 struct regroup { // the first subscriber found in a group that is no longer his
 	const struct conf *c;
-	bool found;
-	uint8_t realm;
-	ip4 host;
+	struct leaving *found;
 };
 
 static bool see_subscriber(void *ctx, const struct nat_subscriber_view *view)
 {
-	struct regroup *g = ctx;
+	const struct regroup *g = ctx;
 
 	if (view->n_blocks == 0 || conf_group_of(g->c, view->realm, view->host) == view->group)
 		return true;
-	g->found = true;
-	g->realm = view->realm;
-	g->host = view->host;
+	*g->found = (struct leaving){.busy = true, .realm = view->realm, .host = view->host};
 	return false;
 }
 
-static bool clear_moved_subscribers(struct shard *s, const struct conf *c, uint32_t now_s)
+// He is called by the server he knows. Where his new group has the address too, it is that group's
+// from now on, and in that group's Epoch.
+static void tell_leaving(const struct grant *w)
 {
-	struct reconcile *r = &s->reconcile;
-	struct regroup g = {.c = c};
-	bool ended =
-		nat_walk_subscribers(s->nat, &r->cursor, SUBSCRIBERS_A_STEP, see_subscriber, &g);
+	struct leaving *l = &w->s->reconcile.leaving;
+	struct server_client *client = server_client_find(w->s->clients, l->realm, l->host);
+	uint32_t group = conf_group_of(w->c, l->realm, l->host);
 
-	if (!g.found)
+	l->busy = false;
+	if (client == NULL || client->port == 0)
+		return;
+	if (group != PREFIX_NONE &&
+		datagram_is_served(w->c, &w->c->groups[group], l->realm, client->server))
+		client->group = (uint8_t)group;
+	if (!l->lost)
+		return;
+	client->epoch_base_s = w->now_s;
+	tell_cleared(w->s, l->realm, l->host, w->now);
+}
+
+// True when there is nothing left of his.
+static bool clear_leaving(struct grant *w)
+{
+	struct leaving *l = &w->s->reconcile.leaving;
+	struct nat_key host = {.realm = l->realm, .host = l->host};
+	struct nat_subscriber_view view;
+
+	if (!w->g->named)
+		w->g->named = wish_name_lost(w, &host, true);
+	if (!w->g->named)
+		return false;
+	l->lost |= nat_subscriber_find(w->s->nat, l->realm, l->host, &view) && view.n_leases > 0;
+	return nat_subscriber_clear(w->s->nat, l->realm, l->host, CLEAR_PORTS_A_STEP, w->now_s);
+}
+
+static bool clear_moved_subscribers(struct grant *w)
+{
+	struct reconcile *r = &w->s->reconcile;
+	struct regroup g = {w->c, &r->leaving};
+	bool ended = false;
+
+	if (!r->leaving.busy) {
+		*w->g = (struct granting){0};
+		ended = nat_walk_subscribers(
+			w->s->nat, &r->cursor, SUBSCRIBERS_A_STEP, see_subscriber, &g);
+	}
+	if (!r->leaving.busy)
 		return ended;
-	if (nat_subscriber_clear(s->nat, g.realm, g.host, CLEAR_PORTS, now_s))
+	if (clear_leaving(w)) {
+		tell_leaving(w);
 		r->cursor++;
+	}
 	return false;
 }
 
@@ -267,11 +312,16 @@ static void set_policies(struct shard *s, const struct conf *c)
 	}
 }
 
-static bool run_phase(struct shard *s, const struct conf *c, uint32_t now_s)
+static bool run_phase(struct shard *s, const struct conf *c, ns now)
 {
+	struct granting *naming = &s->reconcile.naming;
+	struct grant w = {s, c, naming, &naming->wish, now, (uint32_t)(now / NS_PER_S)};
+
 	switch ((enum reconcile_phase)s->reconcile.phase) {
 	case RECONCILE_START:
 		set_policies(s, c);
+		if (s->reconcile.leaving.busy) // an older snapshot began to clear him
+			tell_leaving(&w);
 		return true;
 	case RECONCILE_DROP_ADDRESSES:
 		return drop_addresses(s, c);
@@ -280,9 +330,9 @@ static bool run_phase(struct shard *s, const struct conf *c, uint32_t now_s)
 	case RECONCILE_ADD_ADDRESSES:
 		return add_addresses(s, c);
 	case RECONCILE_ADD_STATICS:
-		return add_statics(s, c, now_s);
+		return add_statics(&w);
 	case RECONCILE_SUBSCRIBERS:
-		return s->reconcile.is_retry || clear_moved_subscribers(s, c, now_s);
+		return s->reconcile.is_retry || clear_moved_subscribers(&w);
 	case RECONCILE_DONE:
 		break;
 	}
@@ -293,7 +343,8 @@ static void start(struct reconcile *r, uint64_t generation)
 {
 	bool prune_again = r->prune_again || r->phase == RECONCILE_PRUNE_STATICS;
 
-	*r = (struct reconcile){.generation = generation, .prune_again = prune_again};
+	*r = (struct reconcile){
+		.generation = generation, .prune_again = prune_again, .leaving = r->leaving};
 }
 
 // True when something still waits and this second has not seen it tried.
@@ -329,7 +380,7 @@ bool reconcile_step(struct shard *s, const struct conf *c, ns now)
 		start(r, c->generation);
 	else if (r->phase == RECONCILE_DONE && !start_retry(r, now_s))
 		return false;
-	if (run_phase(s, c, now_s)) {
+	if (run_phase(s, c, now)) {
 		r->phase++;
 		r->cursor = 0;
 	}

@@ -3,7 +3,8 @@
 // moving (Mapping Update, RFC 6887 s.14.2), or that their state was cleared (an ANNOUNCE). Each
 // datagram goes out three times, 250 and 750 ms after the first, until the client was heard again,
 // and never more a second than the operator allows. There is a queue for each of the three, in the
-// order in which they are due; when one is full the one before waits, so nobody is forgotten.
+// order in which they are due; when one is full the one before waits, so nobody is forgotten. Of
+// the cleared, who finds the first one full is called once instead (announce.c).
 #include <postern/shard.h>
 
 #include "world.h"
@@ -62,7 +63,7 @@ static void collect(struct shard *s, ns now)
 	}
 }
 
-bool tell_cleared(struct shard *s, uint8_t realm, ip4 client, ns now)
+void tell_cleared(struct shard *s, uint8_t realm, ip4 client, ns now)
 {
 	struct telling t = {.due = now,
 		.cleared = true,
@@ -70,9 +71,9 @@ bool tell_cleared(struct shard *s, uint8_t realm, ip4 client, ns now)
 		.update.view = {.client = client, .client_realm = realm}};
 
 	if (is_full(&s->unasked.queues[0]))
-		return false;
-	push(&s->unasked.queues[0], &t);
-	return true;
+		s->announce.losers_to_call = true;
+	else
+		push(&s->unasked.queues[0], &t);
 }
 
 // ---- one datagram ----------------------------------------------------------------------------

@@ -50,9 +50,15 @@ void wish_clear_group(struct grant *w);
 void wish_reset_client(struct grant *w);
 void wish_announce(struct grant *w);
 // Names every third party that has leases on this internal port, or on any of the host, as
-// SHARD_LOST_CLIENT. True when all are named.
+// SHARD_LOST_CLIENT, and the host if he is one. True when all are named.
 bool wish_name_lost(struct grant *w, const struct nat_key *key, bool whole_host);
-// A client's Epoch begins anew, and he is called when known; false: no place now, ask again.
-bool wish_restart_client(struct grant *w, uint8_t realm, ip4 client, uint8_t group);
+// A client's Epoch begins anew, and he is called when known.
+void wish_restart_client(struct grant *w, uint8_t realm, ip4 client, uint8_t group);
+// Both, for whoever has leases on a mapping that is about to be removed. False: not all are named
+// yet, ask again.
+bool wish_tell_losers(struct grant *w, const struct nat_key *key);
+// Removes what stands in the way of a static mapping, those who lose by it being told first. False:
+// ask again.
+bool wish_make_way(struct grant *w, const struct nat_key *key, struct recipe external);
 
 #endif

@@ -99,30 +99,32 @@ static int32_t add_static(struct grant *w, struct nat_view *view)
 	return error;
 }
 
-static int32_t add(struct grant *w, struct nat_view *view)
+static int32_t judge(const struct grant *w, uint32_t *group, struct nat_view *view)
 {
 	const struct nat_key *key = &w->wish->key;
-	uint32_t group;
 	int32_t error;
 
 	if (!is_sensible(w->wish))
 		return -EINVAL;
-	group = conf_group_of(w->c, key->realm, key->host);
-	if (group == PREFIX_NONE || !wish_is_mine(w, key->host))
+	*group = conf_group_of(w->c, key->realm, key->host);
+	if (*group == PREFIX_NONE || !wish_is_mine(w, key->host))
 		return -ENOENT;
-	error = judge_external(w, group);
-	if (error == 0)
-		error = judge_present(w, view);
-	if (error != 0)
-		return error;
-	return w->wish->lifetime_s == 0 ? add_static(w, view) : add_lease(w, group, view);
+	error = judge_external(w, *group);
+	return error != 0 ? error : judge_present(w, view);
 }
 
 void wish_add_mapping(struct grant *w)
 {
+	const struct shard_wish *wish = w->wish;
+	bool is_static = wish->lifetime_s == 0;
 	struct nat_view view;
-	int32_t error = add(w, &view);
+	uint32_t group;
+	int32_t error = judge(w, &group, &view);
 
+	if (error == 0 && is_static && !wish_make_way(w, &wish->key, wish->external))
+		return;
+	if (error == 0)
+		error = is_static ? add_static(w, &view) : add_lease(w, group, &view);
 	if (error == 0)
 		wish_done_mapping(w, &view);
 	else
@@ -132,18 +134,12 @@ void wish_add_mapping(struct grant *w)
 // ---- removing --------------------------------------------------------------------------------
 
 // A client loses state by this: he, and any third party that asked for it, is told.
-static void delete_told(struct grant *w, const struct nat_view *view)
+static void delete_told(struct grant *w)
 {
 	const struct nat_key *key = &w->wish->key;
-	bool his = (view->kind == NAT_EXPLICIT || view->kind == NAT_PEER) && !view->operators;
 
-	if (!w->g->named) {
-		w->g->named = wish_name_lost(w, key, false);
-		return;
-	}
-	if (his && !wish_restart_client(w, key->realm, key->host, view->group))
-		return;
-	wish_done(w, nat_delete(w->s->nat, key, w->now_s) ? 0 : -EPERM);
+	if (wish_tell_losers(w, key))
+		wish_done(w, nat_delete(w->s->nat, key, w->now_s) ? 0 : -EPERM);
 }
 
 void wish_delete_mapping(struct grant *w)
@@ -157,5 +153,5 @@ void wish_delete_mapping(struct grant *w)
 	else if (view.kind == NAT_ABSENT || view.kind == NAT_RESTING)
 		wish_done(w, -ENOENT);
 	else
-		delete_told(w, &view);
+		delete_told(w);
 }

@@ -12,13 +12,29 @@ struct naming {
 	bool whole_host;
 };
 
-static bool was_named(const struct granting *g, const struct nat_view *view)
+static bool was_named(const struct granting *g, uint8_t realm, ip4 client)
 {
 	for (uint32_t i = 0; i < min_u32(g->n_lost, WISH_LOST_KEPT); i++) {
-		if (g->lost[i].address == view->client && g->lost[i].realm == view->client_realm)
+		if (g->lost[i].address == client && g->lost[i].realm == realm)
 			return true;
 	}
 	return false;
+}
+
+// One that is named twice, for want of memory here, begins anew at the same moment. False: no room.
+static bool name(struct grant *w, uint8_t realm, ip4 client, uint8_t group)
+{
+	struct shard_answer a = {.kind = SHARD_LOST_CLIENT,
+		.client = {.address = client, .realm = realm, .group = group}};
+	struct granting *g = w->g;
+
+	if (was_named(g, realm, client))
+		return true;
+	if (!wish_has_room(w, 1))
+		return false;
+	g->lost[g->n_lost++ % WISH_LOST_KEPT] = (struct lost){.address = client, .realm = realm};
+	wish_answer(w, &a);
+	return true;
 }
 
 static bool is_touched(const struct naming *n, const struct nat_view *view)
@@ -29,26 +45,23 @@ static bool is_touched(const struct naming *n, const struct nat_view *view)
 					n->key->port < first + ports);
 }
 
-// One that is named twice, for want of memory here, begins anew at the same moment.
 static bool see_lease(void *ctx, const struct nat_view *view)
 {
 	const struct naming *n = ctx;
-	struct granting *g = n->w->g;
-	struct shard_answer a = {.kind = SHARD_LOST_CLIENT,
-		.client = {.address = view->client,
-			.realm = view->client_realm,
-			.group = view->group,
-			.dialect = view->dialect,
-			.port = view->client_port}};
 
-	if (!view->third_party || !is_touched(n, view) || was_named(g, view))
+	if (!view->third_party || !is_touched(n, view))
 		return true;
-	if (!wish_has_room(n->w, 1))
-		return false;
-	g->lost[g->n_lost++ % WISH_LOST_KEPT] =
-		(struct lost){.address = view->client, .realm = view->client_realm};
-	wish_answer(n->w, &a);
-	return true;
+	return name(n->w, view->client_realm, view->client, view->group);
+}
+
+// A subscriber who asks for others himself has leases on other workers: they must know it too.
+static bool name_himself(struct grant *w, const struct nat_key *key)
+{
+	uint32_t group = conf_group_of(w->c, key->realm, key->host);
+
+	if (group == PREFIX_NONE || !pcp_is_third_party(&w->c->groups[group].pcp, key->host))
+		return true;
+	return name(w, key->realm, key->host, (uint8_t)group);
 }
 
 bool wish_name_lost(struct grant *w, const struct nat_key *key, bool whole_host)
@@ -56,7 +69,8 @@ bool wish_name_lost(struct grant *w, const struct nat_key *key, bool whole_host)
 	struct naming n = {w, key, whole_host};
 
 	return nat_lease_walk(w->s->nat, key->realm, key->host, &w->g->lease_cursor, WALK_PLACES,
-		w->now_s, see_lease, &n);
+		       w->now_s, see_lease, &n) &&
+	       name_himself(w, key);
 }
 
 // A client who is not known is made known: the Epoch is kept in his record.
@@ -76,15 +90,43 @@ static struct server_client *record_of(struct grant *w, uint8_t realm, ip4 clien
 }
 
 // Another worker keeps his Epoch for what it may have to tell him of others' mappings.
-bool wish_restart_client(struct grant *w, uint8_t realm, ip4 client, uint8_t group)
+void wish_restart_client(struct grant *w, uint8_t realm, ip4 client, uint8_t group)
 {
 	struct server_client *record = record_of(w, realm, client, group);
 
 	if (record == NULL)
-		return true;
+		return;
 	record->epoch_base_s = w->now_s;
-	return record->port == 0 || !wish_is_mine(w, client) ||
-	       tell_cleared(w->s, realm, client, w->now);
+	if (record->port != 0 && wish_is_mine(w, client))
+		tell_cleared(w->s, realm, client, w->now);
+}
+
+bool wish_tell_losers(struct grant *w, const struct nat_key *key)
+{
+	struct nat_view view;
+
+	nat_lease_look(w->s->nat, key, w->now_s, &view);
+	if (view.kind != NAT_EXPLICIT && view.kind != NAT_PEER)
+		return true;
+	if (!w->g->named)
+		w->g->named = wish_name_lost(w, key, false);
+	if (w->g->named && !view.operators)
+		wish_restart_client(w, key->realm, key->host, view.group);
+	return w->g->named;
+}
+
+bool wish_make_way(struct grant *w, const struct nat_key *key, struct recipe external)
+{
+	struct nat_key victim;
+
+	while (nat_static_victim(w->s->nat, key, external, &victim)) {
+		if (!wish_tell_losers(w, &victim))
+			return false;
+		nat_static_evict(w->s->nat, &victim, w->now_s);
+		w->g->named = false;
+		w->g->lease_cursor = w->g->n_lost = 0;
+	}
+	return true;
 }
 
 void wish_reset_client(struct grant *w)
@@ -98,10 +140,12 @@ void wish_reset_client(struct grant *w)
 	}
 	if (group >= CONF_MAX_GROUPS)
 		group = conf_group_of(w->c, key->realm, key->host);
-	if (group >= CONF_MAX_GROUPS)
+	if (group >= CONF_MAX_GROUPS) {
 		wish_done(w, -ENOENT);
-	else if (wish_restart_client(w, key->realm, key->host, (uint8_t)group))
-		wish_done(w, 0);
+		return;
+	}
+	wish_restart_client(w, key->realm, key->host, (uint8_t)group);
+	wish_done(w, 0);
 }
 
 // ---- one subscriber --------------------------------------------------------------------------
@@ -121,13 +165,13 @@ static bool begin_clear(struct grant *w)
 }
 
 // Who is known as a client hears of it when there is nothing left of his.
-static bool call_cleared(struct grant *w, const struct nat_key *key)
+static void call_cleared(struct grant *w, const struct nat_key *key)
 {
 	const struct server_client *client =
 		server_client_find(w->s->clients, key->realm, key->host);
 
-	return client == NULL || client->port == 0 ||
-	       tell_cleared(w->s, key->realm, key->host, w->now);
+	if (client != NULL && client->port != 0)
+		tell_cleared(w->s, key->realm, key->host, w->now);
 }
 
 void wish_clear_subscriber(struct grant *w)
@@ -140,9 +184,10 @@ void wish_clear_subscriber(struct grant *w)
 		w->g->named = wish_name_lost(w, key, true);
 		return;
 	}
-	if (nat_subscriber_clear(w->s->nat, key->realm, key->host, CLEAR_PORTS_A_STEP, w->now_s) &&
-		call_cleared(w, key))
-		wish_done(w, 0);
+	if (!nat_subscriber_clear(w->s->nat, key->realm, key->host, CLEAR_PORTS_A_STEP, w->now_s))
+		return;
+	call_cleared(w, key);
+	wish_done(w, 0);
 }
 
 // ---- a group ---------------------------------------------------------------------------------

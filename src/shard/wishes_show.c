@@ -85,13 +85,18 @@ static bool see_lease(void *ctx, const struct nat_view *view)
 {
 	struct grant *w = ctx;
 	struct shard_answer a = {.kind = SHARD_ROW_MAPPING, .mapping = *view};
+	struct shard_answer text = {.kind = SHARD_ROW_TEXT};
 
 	if (view->kind != NAT_PEER || !is_wanted(w->wish, view))
 		return true;
-	if (page_is_full(w) || !wish_has_room(w, 1))
+	if (page_is_full(w) || !wish_has_room(w, 2))
 		return false;
 	w->g->rows++;
 	wish_answer(w, &a);
+	text.text.length = (uint8_t)nat_peer_text(
+		w->s->nat, &view->key, view->remote, text.text.octets, sizeof text.text.octets);
+	if (text.text.length > 0)
+		wish_answer(w, &text);
 	return true;
 }
 

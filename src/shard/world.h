@@ -12,6 +12,29 @@ struct bucket {
 	ns full_at;
 };
 
+// ---- a wish being granted --------------------------------------------------------------------
+
+enum {
+	WISH_LOST_KEPT = 16
+};
+
+struct granting {
+	bool busy; // `wish` is being granted
+	bool began;
+	struct shard_wish wish;
+	uint32_t rows;
+	// Clearing: first those who lose what they asked for others are named.
+	bool named;
+	uint32_t lease_cursor;
+	struct lost {
+		ip4 address;
+		uint8_t realm;
+	} lost[WISH_LOST_KEPT]; // named already, the last of them
+	uint32_t n_lost;
+};
+
+// ---- taking over a configuration -------------------------------------------------------------
+
 enum reconcile_phase {
 	RECONCILE_START,
 	RECONCILE_DROP_ADDRESSES,
@@ -30,6 +53,12 @@ struct reconcile {
 	bool waiting;     // an address drains or a port rests: try once more each second
 	bool is_retry;    // this is such a try
 	uint32_t tried_s;
+	struct leaving {         // a subscriber whose group is another now is being cleared
+		bool busy, lost; // lost: leases of his
+		uint8_t realm;
+		ip4 host;
+	} leaving;
+	struct granting naming; // who else loses leases: as if a wish with the id 0 did it
 };
 
 // ---- what is said unasked --------------------------------------------------------------------
@@ -49,7 +78,8 @@ struct multicast { // one group's announcements, going on
 struct announce {
 	uint64_t groups;           // bit set of those that are being announced by multicast
 	uint64_t calling, to_call; // bit sets: whose clients are called now, and when that is over
-	uint32_t cursor;           // of the call
+	bool calling_losers, losers_to_call; // likewise: those who lost something and do not know
+	uint32_t cursor;                     // of the call
 	struct multicast multicast[CONF_MAX_GROUPS];
 	uint64_t marks[CONF_MAX_GROUPS]; // what was announced, in one number
 	ip4 external[CONF_MAX_GROUPS];   // of groups with one external address
@@ -75,27 +105,6 @@ struct telling_queue {
 struct unasked {
 	struct bucket rate;
 	struct telling_queue queues[UNASKED_SENDS]; // by how often it was said
-};
-
-// ---- a wish being granted --------------------------------------------------------------------
-
-enum {
-	WISH_LOST_KEPT = 16
-};
-
-struct granting {
-	bool busy; // `wish` is being granted
-	bool began;
-	struct shard_wish wish;
-	uint32_t rows;
-	// Clearing: first those who lose what they asked for others are named.
-	bool named;
-	uint32_t lease_cursor;
-	struct lost {
-		ip4 address;
-		uint8_t realm;
-	} lost[WISH_LOST_KEPT]; // named already, the last of them
-	uint32_t n_lost;
 };
 
 struct shard {
@@ -211,6 +220,8 @@ enum verdict local_packet(struct burst *b, struct pkt *p, const struct conf_loca
 // The group whose PCP server a UDP packet to one of our addresses is for, or PREFIX_NONE.
 uint32_t pcp_group(const struct conf *c, const struct pkt *p, const struct conf_local *local);
 enum verdict pcp_packet(struct burst *b, struct pkt *p, uint32_t group);
+// Whether this source may ask for others.
+bool pcp_is_third_party(const struct server_policy *policy, ip4 source);
 // The worker that owns the host which a PKT_THIRD_PARTY packet is about.
 uint16_t pcp_target_owner(const struct conf *c, const struct pkt *p, uint16_t any);
 // The limit on new subscribers of the interface: asked before, charged only when one was made, so
@@ -234,6 +245,9 @@ void datagram_send(
 // A datagram from a group's server to one of its clients; false: there is no server to speak.
 bool datagram_to_client(const struct shard *s, const struct conf *c, uint32_t group, uint8_t realm,
 	ip4 client, uint16_t port, struct datagram *d);
+// Whether this group's server listens there for the hosts of a realm.
+bool datagram_is_served(
+	const struct conf *c, const struct conf_group *g, uint8_t realm, ip4 server);
 
 // ---- announce.c, updates.c -------------------------------------------------------------------
 
@@ -248,8 +262,9 @@ bool announce_step(struct shard *s, const struct conf *c, ns now, const struct s
 // The operator's limit on unicast datagrams that nobody asked for.
 bool unasked_allowed(const struct shard *s, const struct conf *c, ns now);
 void unasked_charge(struct shard *s, const struct conf *c, ns now);
-// Queues an ANNOUNCE to a client whose state was cleared; false: no place now.
-bool tell_cleared(struct shard *s, uint8_t realm, ip4 client, ns now);
+// An ANNOUNCE to a client whose state was cleared: three of them, or one where there are too many
+// to be told.
+void tell_cleared(struct shard *s, uint8_t realm, ip4 client, ns now);
 bool updates_step(struct shard *s, const struct conf *c, ns now, const struct shard_sink *sink);
 
 // ---- reconcile.c, wishes.c -------------------------------------------------------------------

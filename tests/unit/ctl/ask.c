@@ -166,6 +166,7 @@ Test(ctl, shows_peer_leases_of_one_subscriber)
 	cr_assert_str_eq(json_string_value(json_object_get(row, "kind")), "peer");
 	cr_assert_str_eq(json_string_value(json_object_get(row, "remote_address")), "198.51.100.9");
 	cr_assert_eq(number_of(row, "remote_port"), 443);
+	cr_assert_str_eq(json_string_value(json_object_get(row, "description")), "call");
 	cr_assert_eq(lab->io.shards[owner].last_wish.kind, SHARD_SHOW_LEASES);
 	cr_assert_str_eq(
 		row_realm_name(lab->io.conf, lab->io.shards[owner].last_wish.key.realm), "inside");

@@ -122,13 +122,30 @@ Test(ctl, f6_the_portal_that_asked_for_a_cleared_subscriber_loses_its_epoch)
 	lab->io.shards[worker].n_losers = 1;
 	ask(lab, CLEAR_SUBSCRIBER, "");
 	lab_rounds(lab, 4);
-	cr_assert_eq(wishes(lab, SHARD_RESET_CLIENT), 1u);
+	for (unsigned i = 0; i < LAB_WORKERS; i++)
+		cr_assert_eq(lab->io.shards[i].n_of_kind[SHARD_RESET_CLIENT], 1u, "each is told");
 	const struct shard_wish *w = &lab->io.shards[owner].last_wish;
 	cr_assert_eq(w->kind, SHARD_RESET_CLIENT);
 	cr_assert_eq(w->key.host, portal.address);
 	cr_assert_eq(w->key.realm, portal.realm);
 	cr_assert_eq(lab->io.n_resets, 0u);
 	cr_assert_not_null(strstr(lab_log(lab), "on behalf of others"));
+	lab_close(lab);
+}
+
+// A new configuration takes leases away, too, perhaps long after it was applied.
+Test(ctl, rfc6887_s8_5_a_portal_that_loses_by_a_configuration_loses_its_epoch)
+{
+	struct lab *lab = lab_open();
+	struct server_client portal = lab_client(1, 0);
+
+	lab->io.shards[1].n_unasked_losers = 1;
+	lab_rounds(lab, 4);
+	for (unsigned i = 0; i < LAB_WORKERS; i++) {
+		cr_assert_eq(lab->io.shards[i].n_of_kind[SHARD_RESET_CLIENT], 1u);
+		cr_assert_eq(lab->io.shards[i].last_wish.key.host, portal.address);
+	}
+	cr_assert_eq(lab->io.n_resets, 0u);
 	lab_close(lab);
 }
 
@@ -146,7 +163,7 @@ Test(ctl, f6_a_portal_is_told_although_the_operator_hung_up)
 	lab_rounds(lab, 3);
 	shard->asleep = false;
 	lab_rounds(lab, 6);
-	cr_assert_eq(wishes(lab, SHARD_RESET_CLIENT), 1u);
+	cr_assert_eq(wishes(lab, SHARD_RESET_CLIENT), 2u);
 	lab_close(lab);
 }
 

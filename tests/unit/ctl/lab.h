@@ -25,6 +25,7 @@ struct shard { // of the stand-in
 	uint32_t n_mappings;                    // lab_mapping() says which
 	uint32_t n_clients;                     // lab_client() says which
 	uint32_t n_losers;                      // that a clearing reports, by lab_client()
+	uint32_t n_unasked_losers;              // that a new configuration reports, likewise
 	uint32_t n_of_kind[SHARD_ANNOUNCE + 1]; // wishes taken
 	uint32_t n_wishes;                      // so far
 	bool busy;

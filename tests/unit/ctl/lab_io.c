@@ -196,6 +196,9 @@ static void walk_leases(struct shard *s)
 	a.mapping.kind = NAT_PEER;
 	a.mapping.remote = (struct recipe){.addr = 0xc6336409u, .port = 443};
 	push(s, &a);
+	a.kind = SHARD_ROW_TEXT;
+	a.text = (struct shard_text){.length = 4, .octets = "call"};
+	push(s, &a);
 	finish(s, s->deed_error, 0);
 }
 
@@ -249,8 +252,14 @@ static void deed(struct shard *s)
 
 static void step(struct shard *s, const struct conf *conf)
 {
+	struct shard_answer loser = {.kind = SHARD_LOST_CLIENT};
+
 	if (!s->stubborn)
 		s->generation = conf->generation;
+	for (; s->n_unasked_losers > 0; s->n_unasked_losers--) {
+		loser.client = lab_client(s->id, s->n_unasked_losers - 1);
+		push(s, &loser);
+	}
 	if (!s->busy || s->asleep)
 		return;
 	if (s->wish.kind == SHARD_SHOW_MAPPINGS || s->wish.kind == SHARD_SHOW_SUBSCRIBERS)

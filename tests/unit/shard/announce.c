@@ -69,7 +69,7 @@ Test(announce, every_server_is_announced_at_start_where_its_subscribers_are)
 }
 
 // In steps of 50 ms the rounds fall where the RFC's own example has them.
-Test(announce, rfc6887_s14_1_1_ten_times_and_each_gap_is_twice_the_one_before)
+Test(announce, rfc6887_s14_1_3_ten_times_and_each_gap_is_twice_the_one_before)
 {
 	static const uint32_t at_ms[] = {
 		0, 250, 750, 1750, 3750, 7750, 15750, 31750, 63750, 127750};
@@ -96,7 +96,7 @@ Test(announce, rfc6887_s14_1_1_ten_times_and_each_gap_is_twice_the_one_before)
 }
 
 // A worker that was kept busy must not make good for it by sending two rounds at once.
-Test(announce, rfc6887_s14_1_1_a_late_round_keeps_its_distance_from_the_next)
+Test(announce, rfc6887_s14_1_3_a_late_round_keeps_its_distance_from_the_next)
 {
 	struct world w;
 
@@ -205,6 +205,82 @@ Test(announce, with_both_versions_both_are_told_and_with_more_addresses_none_by_
 	world_close(&w);
 }
 
+// Whoever listens to the second address of an interface hears nothing that comes from the first.
+Test(announce, rfc6887_s14_1_3_from_every_address_of_an_interface)
+{
+	struct world w;
+
+	world_open(&w,
+		"ports:\n"
+		"  inside: { device: a, addresses: [100.64.0.1/10, 10.0.0.1/24] }\n"
+		"  outside: { device: b, addresses: [192.0.2.2/24], gateway: 192.0.2.1 }\n" LIMITS
+			GROUP);
+	cr_assert(was_sent(&w, GATEWAY, INSIDE_PORT, 5351, 0));
+	cr_assert(was_sent(&w, 0x0a000001, INSIDE_PORT, 5351, 0));
+	cr_assert(was_sent(&w, SERVER, INSIDE_PORT, 5351, 0));
+	cr_assert_eq(w.n_sent, 3);
+	world_close(&w);
+}
+
+// ---- an address that groups share ------------------------------------------------------------
+
+#define SHARED(first, second)                                                                      \
+	PORTS "limits: { mappings: 16k, leases: 1000, subscribers: 1000, external-addresses: 8 "   \
+	      "}\n"                                                                                \
+	      "nat-groups:\n"                                                                      \
+	      "  homes: { subscribers: [100.64.0.0/16], external-address-pool: "                   \
+	      "[203.0.113.4-203.0.113.5], pcp: { listen: [" first "] } }\n"                        \
+	      "  offices: { subscribers: [100.66.0.0/16], external-address-pool: "                 \
+	      "[203.0.113.8-203.0.113.9], pcp: { listen: [" second "] } }\n"
+#define ANYCAST 0xc0000009u
+
+// The Epoch of homes begins anew, of homes alone, and is announced.
+static void restart_homes(struct world *w, const char *yaml)
+{
+	world_open(w, yaml);
+	world_pass(w, 600);
+	w->n_sent = 0;
+	world_set_epoch(w, 0, 7);
+	cr_assert_eq(announce(w, 0, 0), 0);
+	world_settle(w);
+}
+
+// The neighbours would take homes' Epoch for that of their own server, and it for restarted.
+Test(announce, rfc6887_s8_5_not_from_an_address_that_another_epoch_speaks_from)
+{
+	struct world w;
+
+	restart_homes(&w, SHARED("198.18.0.1, gateway, anycast", "gateway, anycast"));
+	cr_assert(was_sent(&w, SERVER, INSIDE_PORT, 5351, 7));
+	cr_assert_eq(w.n_sent, 1);
+	world_close(&w);
+}
+
+Test(announce, an_address_that_groups_share_speaks_for_all_of_them_while_their_epoch_is_one)
+{
+	struct world w;
+
+	world_open(&w, SHARED("gateway, anycast", "gateway, anycast"));
+	cr_assert(was_sent(&w, GATEWAY, INSIDE_PORT, 5351, 0));
+	cr_assert(was_sent(&w, ANYCAST, INSIDE_PORT, 5351, 0));
+	cr_assert_eq(w.n_sent, 4, "each group says so");
+	world_close(&w);
+}
+
+Test(announce, an_address_is_shared_only_with_who_listens_to_it)
+{
+	struct world w;
+
+	restart_homes(&w, SHARED("gateway, anycast", "198.18.0.2, gateway"));
+	cr_assert(was_sent(&w, ANYCAST, INSIDE_PORT, 5351, 7));
+	cr_assert_eq(w.n_sent, 1);
+	world_close(&w);
+	restart_homes(&w, SHARED("gateway, anycast", "198.18.0.2, anycast"));
+	cr_assert(was_sent(&w, GATEWAY, INSIDE_PORT, 5351, 7));
+	cr_assert_eq(w.n_sent, 1);
+	world_close(&w);
+}
+
 // ---- a new configuration ---------------------------------------------------------------------
 
 Test(announce, what_clients_need_not_know_is_not_announced)
@@ -266,6 +342,60 @@ Test(announce, rfc6887_s14_1_known_clients_are_told_each_by_his_own_worker)
 	cr_assert_eq(announce(&w, 0, 1), 0); // another group's
 	world_settle(&w);
 	cr_assert_eq(ask_told(&w, since, a, ASK_PORT, &m), 1);
+	world_close(&w);
+}
+
+// The address from which HOME is called.
+static ip4 caller(struct world *w)
+{
+	struct pcp_message m;
+	unsigned since = w->n_sent;
+
+	cr_assert_eq(announce(w, 0, 0), 0);
+	world_settle(w);
+	cr_assert_eq(ask_told(w, since, HOME, ASK_PORT, &m), 1);
+	for (unsigned i = since; i < w->n_sent; i++) {
+		if (w->sent[i % WORLD_SENT].p.dst == HOME)
+			return w->sent[i % WORLD_SENT].p.src;
+	}
+	return 0;
+}
+
+Test(announce, rfc6887_s14_1_3_a_client_is_called_from_the_address_that_he_asked_last)
+{
+	struct world w;
+
+	world_open(&w, ONE_SHARD);
+	meet(&w, HOME, SERVER);
+	cr_assert_eq(caller(&w), SERVER);
+	meet(&w, HOME, GATEWAY);
+	cr_assert_eq(caller(&w), GATEWAY);
+	meet(&w, HOME, SERVER);
+	cr_assert_eq(caller(&w), SERVER);
+	world_close(&w);
+}
+
+#define LISTEN(addresses)                                                                          \
+	PORTS LIMITS "nat-groups:\n"                                                               \
+		     "  homes: { subscribers: [100.64.0.0/16], external-address-pool: "            \
+		     "[203.0.113.4-203.0.113.5], pcp: { listen: [" addresses "] } }\n"
+
+Test(announce, an_address_that_the_group_no_longer_serves_is_not_spoken_from)
+{
+	struct world w;
+
+	world_open(&w, LISTEN("198.18.0.1, 198.18.0.2, gateway, anycast"));
+	meet(&w, HOME, 0xc6120002);
+	cr_assert_eq(caller(&w), 0xc6120002);
+	world_reload(&w, LISTEN("198.18.0.1, gateway, anycast"));
+	cr_assert_eq(caller(&w), SERVER, "the first listen address");
+	meet(&w, HOME, GATEWAY);
+	world_reload(&w, LISTEN("198.18.0.1, anycast"));
+	cr_assert_eq(caller(&w), SERVER);
+	meet(&w, HOME, ANYCAST);
+	cr_assert_eq(caller(&w), ANYCAST);
+	world_reload(&w, LISTEN("gateway"));
+	cr_assert_eq(caller(&w), GATEWAY, "the gateway where there is no listen address");
 	world_close(&w);
 }
 

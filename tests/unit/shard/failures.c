@@ -124,6 +124,42 @@ Test(failure, f5_operator_clears_one_subscriber)
 	lab_close(&l);
 }
 
+static unsigned natpmp_told(const struct world *w, ip4 client, uint16_t port, const uint8_t **at)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->n_sent && i < WORLD_SENT; i++) {
+		const struct pkt *p = &w->sent[i].p;
+
+		if (p->dst != client || p->dport != port || p->len != 40 || p->l3[28] != 0)
+			continue;
+		*at = p->l3 + 28;
+		n++;
+	}
+	return n;
+}
+
+// RFC 6886 s.3.2.1: he hears of the loss by the one message that NAT-PMP has.
+Test(failure, f5_a_nat_pmp_client_is_told_his_external_address_and_epoch)
+{
+	static const uint8_t map[] = {0, 1, 0, 0, 0x13, 0x88, 0, 0, 0, 0, 0x0e, 0x10};
+	const uint8_t *told = NULL;
+	struct frame f;
+	struct lab l;
+
+	lab_open(&l, LAB);
+	world_pass(&l.w, 100);
+	ask_octets(&l.w, INSIDE_PORT, l.a, 6000, SERVER, map, sizeof map, &f);
+	cr_assert_eq(f.verdict, VERDICT_REPLY);
+	cr_assert_eq(wish(&l, l.a, about(SHARD_CLEAR_SUBSCRIBER, l.a)), 0);
+	world_settle(&l.w);
+	cr_assert_geq(natpmp_told(&l.w, l.a, 6000, &told), 1);
+	cr_assert(told[1] == 128 && told[3] == 0, "an external address");
+	cr_assert(told[6] == 0 && told[7] <= 1, "whose Epoch began anew");
+	cr_assert(told[8] == 203 && told[9] == 0 && told[10] == 113, "of the pool");
+	lab_close(&l);
+}
+
 Test(failure, f5_a_client_who_asked_meanwhile_is_not_told_again)
 {
 	struct lab l;
@@ -168,7 +204,8 @@ Test(failure, f6_a_subscriber_is_cleared_whose_mappings_a_third_party_made)
 		}
 	}
 	cr_assert(losers == 1 && a.error == 0);
-	cr_assert_eq(wish(&l, LAB_PORTAL, reset), 0); // as control does
+	for (uint16_t k = 0; k < 2; k++)
+		cr_assert_eq(ask_wish(&l.w, k, reset), 0); // as control does
 	world_settle(&l.w);
 	cr_assert_eq(lab_told(&l, LAB_PORTAL, &m), 1);
 	cr_assert(m.opcode == PCP_ANNOUNCE && m.epoch_s == 0);

@@ -82,8 +82,8 @@ Test(rates, what_a_dialect_answers_with_silence_is_dropped_by_name)
 	world_close(&w);
 }
 
-// RFC 7753 s.5: each mapping that the range touches is told in a datagram of its own.
-Test(rates, rfc7753_s5_several_answers_leave_the_same_way)
+// RFC 7753 s.4.4.1: each mapping that the range touches is told in a datagram of its own.
+Test(rates, rfc7753_s4_4_1_several_answers_leave_the_same_way)
 {
 	struct world w;
 	struct frame f;
@@ -139,7 +139,7 @@ Test(rates, an_answer_without_a_buffer_is_counted)
 	"  museums: { subscribers: [100.67.0.0/16], external-address-pool: "                       \
 	"[203.0.113.12-203.0.113.13], pcp: { listen: [198.18.0.3] } }\n"
 
-Test(anycast, rfc7723_s3_the_source_tells_the_group_and_the_reply_comes_from_the_anycast_address)
+Test(anycast, rfc7723_s2_2_the_source_tells_the_group_and_the_reply_comes_from_the_anycast_address)
 {
 	struct world w;
 	struct frame f;
@@ -163,7 +163,7 @@ Test(anycast, rfc7723_s3_the_source_tells_the_group_and_the_reply_comes_from_the
 	world_close(&w);
 }
 
-Test(anycast, rfc7723_s3_what_is_said_unasked_carries_that_source_too)
+Test(anycast, rfc7723_s2_2_what_is_said_unasked_carries_that_source_too)
 {
 	struct world w;
 	struct pcp_message m;

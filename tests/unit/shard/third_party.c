@@ -221,3 +221,55 @@ Test(third_party, rfc6887_s13_1_himself_is_no_third_party)
 	cr_assert_eq(ask_with(&w, SERVER, &a).result, PCP_MALFORMED_REQUEST);
 	world_close(&w);
 }
+
+// The worker of the host tells of a move, in the Epoch that the portal has by its own worker.
+Test(third_party, an_update_tells_the_epoch_of_the_portal_not_of_the_group)
+{
+#define FROM_POOL(addresses)                                                                       \
+	"workers: 2\n" PORTS LIMITS "nat-groups:\n"                                                \
+	"  homes: { subscribers: [100.64.0.0/16], external-address-pool: [" addresses "], pcp: {"  \
+	" listen: [198.18.0.1], third-party: { sources: [100.65.0.0/30] } } }\n"
+	static const char *const pools[4] = {FROM_POOL("203.0.113.5-203.0.113.7"),
+		FROM_POOL("203.0.113.4, 203.0.113.6-203.0.113.7"),
+		FROM_POOL("203.0.113.4-203.0.113.5, 203.0.113.7"),
+		FROM_POOL("203.0.113.4-203.0.113.6")};
+	struct shard_wish reset = {
+		.kind = SHARD_RESET_CLIENT, .group = 0, .key = {.host = PORTAL, .realm = 1}};
+	struct world w;
+	struct pcp_message m;
+
+	world_open(&w, FROM_POOL("203.0.113.4-203.0.113.7"));
+	world_set_epoch(&w, 0, 9000);
+	struct ask a = ask_for(PORTAL, host_elsewhere(&w, PORTAL), IP_TCP, 8080, 6000);
+	m = ask_with(&w, SERVER, &a);
+	cr_assert_eq(m.epoch_s, 9000);
+	for (uint16_t k = 0; k < 2; k++)
+		cr_assert_eq(ask_wish(&w, k, reset), 0);
+	world_pass(&w, 200);
+	unsigned since = w.n_sent;
+	world_reload(&w, pools[ask_granted(&m).addr & 3]);
+	cr_assert_eq(ask_told(&w, since, PORTAL, ASK_PORT, &m), 1);
+	cr_assert(m.opcode == PCP_MAP && m.result == PCP_SUCCESS);
+	cr_assert_eq(m.epoch_s, 200);
+	world_close(&w);
+}
+
+// What he loses himself is named as well: he may have asked for hosts of other workers.
+Test(third_party, a_subscriber_who_may_ask_for_others_is_named_when_he_is_cleared)
+{
+	struct world w;
+	struct shard_wish clear = {
+		.kind = SHARD_CLEAR_SUBSCRIBER, .key = {.host = HOME, .realm = 1}};
+	struct shard_answer answer;
+	unsigned named = 0;
+
+	world_open(&w, WITH_PORTAL);
+	uint16_t worker = conf_inside_owner(w.conf, HOME);
+	ask_map(&w, HOME, SERVER, IP_TCP, 8080, 600);
+	cr_assert(shard_wish(w.shard[worker], &clear));
+	world_settle(&w);
+	while (shard_answer(w.shard[worker], &answer) && answer.kind != SHARD_DONE)
+		named += answer.kind == SHARD_LOST_CLIENT && answer.client.address == HOME;
+	cr_assert_eq(named, 1);
+	world_close(&w);
+}

@@ -162,6 +162,25 @@ Test(updates, they_go_to_the_port_that_asked_last)
 	world_close(&w);
 }
 
+Test(updates, rfc6887_s8_3_they_leave_from_the_address_that_the_client_asked_last)
+{
+	static const ip4 servers[] = {SERVER, GATEWAY};
+	struct world w;
+	struct pcp_message m;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(servers); i++) {
+		world_open(&w, BOTH);
+		ask_map(&w, HOME, servers[1 - i], IP_TCP, 8081, 3600);
+		struct pcp_message old = ask_map(&w, HOME, servers[i], IP_TCP, 8080, 3600);
+		w.n_sent = 0;
+		world_reload(&w, without(&old));
+		cr_assert_eq(told(&w, &m), 2);
+		for (unsigned k = 0; k < w.n_sent; k++)
+			cr_assert(w.sent[k].p.dst != HOME || w.sent[k].p.src == servers[i]);
+		world_close(&w);
+	}
+}
+
 Test(updates, they_keep_to_the_operators_rate_and_none_is_forgotten)
 {
 	struct world w;

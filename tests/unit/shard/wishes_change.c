@@ -140,6 +140,59 @@ Test(add, a_static_mapping_outlives_every_lifetime_and_a_reload)
 	world_close(&w);
 }
 
+// It evicts whoever holds the port: he is told, and so is the portal that had asked for it.
+Test(add, rfc6887_s8_5_a_static_mapping_is_told_to_those_it_evicts)
+{
+	static const char yaml[] =
+		PORTS LIMITS "nat-groups:\n"
+			     "  homes: { subscribers: [100.64.0.0/16], external-address-pool: "
+			     "[203.0.113.4], pcp: { listen: [198.18.0.1],"
+			     " third-party: { sources: [100.65.0.0/30] } } }\n";
+	struct world w;
+	struct pcp_message m;
+	struct ask a = ask_for(STRANGER, NEIGHBOR, IP_TCP, 80, 3600);
+
+	world_open(&w, yaml);
+	ask_map(&w, NEIGHBOR, SERVER, IP_TCP, 81, 3600);
+	struct pcp_message had = ask_with(&w, SERVER, &a);
+	cr_assert_eq(had.result, PCP_SUCCESS);
+	world_set_epoch(&w, 0, 900);
+	world_pass(&w, 10);
+	struct shard_wish wish = add_of(HOME, 8080, 0xcb007104, had.external_port);
+	wish.lifetime_s = 0;
+	unsigned since = w.n_sent;
+	struct page page = grant(&w, 0, &wish);
+	cr_assert(page.error == 0 || page.error == -EAGAIN);
+	cr_assert_eq(page.losers, 1);
+	cr_assert(page.client.address == STRANGER && page.client.group == 0);
+	world_settle(&w);
+	cr_assert_eq(ask_told(&w, since, NEIGHBOR, ASK_PORT, &m), 1);
+	cr_assert(m.opcode == PCP_ANNOUNCE && m.epoch_s == 0);
+	cr_assert_eq(ask_map(&w, HOME, SERVER, IP_TCP, 1, 600).epoch_s, 910);
+	world_close(&w);
+}
+
+Test(add, a_static_mapping_that_is_refused_tells_nobody)
+{
+	struct world w;
+	struct pcp_message m;
+
+	world_open(&w, ONE_SHARD);
+	world_set_epoch(&w, 0, 900);
+	ask_map(&w, HOME, SERVER, IP_TCP, 80, 3600);
+	struct shard_wish wish = add_of(HOME, 80, 0xcb007104, 30000);
+	wish.lifetime_s = 0;
+	unsigned since = w.n_sent;
+	cr_assert_eq(grant(&w, 0, &wish).error, -EEXIST, "he has something there");
+	wish = add_of(HOME, 81, PEER, 30000);
+	wish.lifetime_s = 0;
+	cr_assert_eq(grant(&w, 0, &wish).error, -ENOENT);
+	world_settle(&w);
+	cr_assert_eq(ask_told(&w, since, HOME, ASK_PORT, &m), 0);
+	cr_assert_eq(ask_map(&w, HOME, SERVER, IP_TCP, 80, 600).epoch_s, 900);
+	world_close(&w);
+}
+
 Test(add, what_cannot_be_is_refused_with_the_reason)
 {
 	struct world w;
@@ -225,6 +278,12 @@ Test(look, peer_leases_of_one_host_are_shown)
 	cr_assert_eq(page.mappings, 2);
 	cr_assert_eq(page.mapping.kind, NAT_PEER);
 	cr_assert_eq(page.mapping.remote.port, 443);
+	cr_assert_eq(page.texts, 0);
+	a.text = "call";
+	cr_assert_eq(ask_with(&w, SERVER, &a).result, PCP_SUCCESS);
+	page = grant(&w, 0, &wish);
+	cr_assert(page.mappings == 2 && page.texts == 1 && page.text.length == 4);
+	cr_assert(memcmp(page.text.octets, "call", 4) == 0);
 	wish.key.host = NEIGHBOR;
 	cr_assert_eq(grant(&w, 0, &wish).mappings, 0);
 	world_close(&w);
