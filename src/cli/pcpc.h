@@ -222,7 +222,7 @@ int pcpc_open(const struct postern_endpoint *server, const uint8_t *source, uint
 	struct postern_endpoint *local);
 // A UDP socket that hears everybody, on this port of `source` (NULL: any address).
 int pcpc_open_listener(const uint8_t *source, uint16_t port, struct postern_endpoint *local);
-// Hears restart announcements (RFC 6887 s.14.1.1) where `local` is attached: 224.0.0.1 or ff02::1.
+// Hears restart announcements (RFC 6887 s.14.1.3) where `local` is attached: 224.0.0.1 or ff02::1.
 int pcpc_open_announcements(const struct postern_endpoint *local);
 // Who sent the datagram in `from` (a struct sockaddr_storage).
 struct postern_endpoint pcpc_endpoint_of(const void *from);

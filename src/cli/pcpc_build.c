@@ -90,7 +90,7 @@ static size_t append_filter(const struct pcp_message *m, const struct pcp_filter
 	return pcp_append_filter(out, at, cap, m, &filter);
 }
 
-// RFC 7225 s.5: twelve zeros ask for whatever prefix there is.
+// RFC 7225 s.4.3: twelve zeros ask for whatever prefix there is.
 static size_t append_prefix64(uint8_t *out, size_t at, size_t cap)
 {
 	static const struct pcp_prefix64 question = {.length = 12};

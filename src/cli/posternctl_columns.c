@@ -63,6 +63,7 @@ static const struct column lease_columns[] = {
 	{"NONCE", CELL_YES, "has_nonce", NULL},
 	{"REALM", CELL_TEXT, "realm", NULL},
 	{"GROUP", CELL_TEXT, "group", NULL},
+	{"DESCRIPTION", CELL_TEXT, "description", NULL},
 };
 
 static const struct column client_columns[] = {

@@ -138,7 +138,7 @@ json_t *link_receive(struct link *l)
 		char *end =
 			length > scanned ? memchr(from + scanned, '\n', length - scanned) : NULL;
 		if (end) {
-			json_t *json = json_loadb(from, (size_t)(end - from), 0, NULL);
+			json_t *json = json_loadb(from, (size_t)(end - from), JSON_ALLOW_NUL, NULL);
 			l->start += (size_t)(end - from) + 1;
 			if (!json)
 				errno = EPROTO;

@@ -239,6 +239,14 @@ class Program(Base):
         self.assertEqual(code, 3)
         self.assertIn("closed the connection", err)
 
+    def test_a_description_with_an_octet_0_hides_nobody(self):
+        row = {"row": {"protocol": "udp", "internal_address": "100.64.0.10",
+                       "internal_port": 5000, "description": "a\0b"}}
+        code, out, err = self.run_it("--json", "show", "mappings", "100.64.0.10",
+                                     script=[[row, {"done": {"rows": 1}}]])
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual(json.loads(out)["description"], "a\0b")
+
     def test_an_answer_that_is_no_json_is_no_success(self):
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(self.path)

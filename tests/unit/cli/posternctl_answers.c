@@ -105,13 +105,14 @@ Test(posternctl, shows_peer_leases_with_their_remote_peers)
 			 "\"external_port\":1024,\"kind\":\"peer\",\"remote_address\":"
 			 "\"198.51.100.9\",\"remote_port\":443,\"lifetime_left_s\":60,\"dialect\":"
 			 "\"1a\",\"client\":\"100.64.0.9\",\"client_port\":7,\"third_party\":false,"
-			 "\"has_nonce\":false,\"realm\":\"in\",\"group\":\"g\"}]"},
+			 "\"has_nonce\":false,\"realm\":\"in\",\"group\":\"g\","
+			 "\"description_octets\":7,\"description\":\"call \\u2022\"}]"},
 		.done = "{\"rows\":1}"};
 
 	expect(&page, "PROTO  INTERNAL         EXTERNAL          REMOTE            LIFETIME  "
-		      "DIALECT  CLIENT        3RD-PARTY  NONCE  REALM  GROUP\n"
+		      "DIALECT  CLIENT        3RD-PARTY  NONCE  REALM  GROUP  DESCRIPTION\n"
 		      "udp    100.64.0.9:5000  203.0.113.7:1024  198.51.100.9:443     1m00s  "
-		      "1a       100.64.0.9:7  no         no     in     g\n");
+		      "1a       100.64.0.9:7  no         no     in     g      call \u2022\n");
 }
 
 Test(posternctl, shows_pcp_counters_that_moved)
