@@ -135,7 +135,8 @@ enum postern_what {
 	POSTERN_CHANGED,       // granted, but not at the external address and port of before
 	POSTERN_DELETED,       // it is gone, or never was
 	POSTERN_REMAINS,       // deletion was accepted, but the server keeps it for lifetime_s
-	POSTERN_REFUSED,       // result; the same request would fail for lifetime_s
+	POSTERN_REFUSED,       // result; the same request would fail for lifetime_s. It is not
+			       // repeated, yet a better answer to it may follow
 	POSTERN_EXPIRED,       // its time ran out unrenewed; a kept one is being asked for again
 	POSTERN_ANNOUNCED,     // answer to postern_client_announce(): epoch_s
 	POSTERN_RESTARTED,     // the server lost state: epoch_s; kept mappings are asked for again

@@ -248,7 +248,7 @@ struct pcp_filter {     // RFC 6887 s.13.3
 	ip6 address;
 };
 
-struct pcp_port_set { // RFC 7753 s.4.1
+struct pcp_port_set { // RFC 7753 s.4
 	uint16_t size, first;
 	bool parity;
 };

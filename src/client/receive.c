@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an answer means (RFC 6887 s.8.3, s.11.4, s.12.4), in this order: does it come from our
 // server; does it say that the server speaks another version (such answers need not look like PCP
-// at all); is it well-formed; what does its Epoch say; which mapping is it about. Answers may come
+// at all); is it well-formed; which mapping is it about; what does its Epoch say. Answers may come
 // unasked, late, twice, and in another order than the requests.
 #include "state.h"
 
@@ -16,8 +16,21 @@ static ns seconds(uint32_t s)
 
 static bool is_waiting(const struct mapping *m)
 {
-	return m->phase != PHASE_FREE && m->phase != PHASE_DONE && m->request.n_sent > 0 &&
-	       (m->phase != PHASE_HELD || m->renewals > 0);
+	if (m->phase == PHASE_HELD)
+		return m->renewals > 0;
+	return is_asked(m) && m->request.next != NEVER && m->request.n_sent > 0;
+}
+
+// Nothing more is sent. A better answer is still taken: the network may have doubled the request,
+// and the server's state may have changed in between (s.8).
+static void rest(struct mapping *m)
+{
+	m->request.next = NEVER;
+}
+
+static bool is_resting(const struct mapping *m)
+{
+	return is_asked(m) && m->request.next == NEVER;
 }
 
 static bool anything_waits(const struct postern_client *c)
@@ -46,7 +59,7 @@ static void end_for_version(
 		struct mapping *m = &c->mappings[i];
 
 		if (is_waiting(m) && m->phase != PHASE_HELD && !m->want.keep)
-			m->phase = PHASE_DONE;
+			rest(m);
 	}
 }
 
@@ -108,17 +121,23 @@ static bool is_about(const struct mapping *m, const struct pcp_message *msg)
 	       same_peer(&m->want, msg);
 }
 
+// One that rests only when no other is meant: the caller may have asked once more.
 static struct mapping *find_mapping(struct postern_client *c, const struct pcp_message *msg,
 	const uint8_t *options, size_t length)
 {
+	struct mapping *resting = NULL;
+
 	for (uint32_t i = 0; i < c->n; i++) {
 		struct mapping *m = &c->mappings[i];
 
-		if (is_about(m, msg) && options_name_same_host(&m->want, options, length,
-						msg->result != PCP_SUCCESS))
+		if (!is_about(m, msg) || !options_name_same_host(&m->want, options, length,
+						 msg->result != PCP_SUCCESS))
+			continue;
+		if (!is_resting(m))
 			return m;
+		resting = m;
 	}
-	return NULL;
+	return resting;
 }
 
 static struct postern_endpoint assigned(const struct pcp_message *msg)
@@ -215,6 +234,8 @@ static void take_refusal(
 {
 	ns until = now + later(seconds(msg->lifetime_s), RENEWALS_APART);
 
+	if (is_resting(m))
+		return; // he knows
 	m->blocked = until;
 	if (msg->result == PCP_NO_RESOURCES && m->phase == PHASE_DELETING)
 		c->silent = until;
@@ -225,7 +246,7 @@ static void take_refusal(
 	else if (m->phase == PHASE_ASKING && m->want.keep)
 		mapping_ask(m, until);
 	else if (m->phase != PHASE_HELD)
-		m->phase = PHASE_DONE;
+		rest(m);
 	fill(mapping_tell(m, POSTERN_REFUSED, id), msg);
 }
 
@@ -235,9 +256,9 @@ static bool take_map(struct postern_client *c, const struct pcp_message *msg,
 	struct mapping *m = find_mapping(c, msg, options, length);
 	int id = m ? (int)(m - c->mappings) : -1;
 
-	follow_epoch(c, msg, now, false);
 	if (!m)
-		return false;
+		return false; // and its Epoch says nothing to us (s.8.3)
+	follow_epoch(c, msg, now, false);
 	if (msg->result != PCP_SUCCESS) {
 		take_refusal(c, m, msg, now, id);
 		return true;

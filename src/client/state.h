@@ -12,7 +12,7 @@
 #define LONGEST_LIFETIME_S 86400 // s.11.4: do not believe in more
 
 // free -> ASKING -> HELD -> ASKING (lost, expired, told to renew) ..
-//            any -> DELETING -> DONE; a refusal ends in DONE too unless the mapping is kept.
+//            any -> DELETING -> DONE; a refusal ends the repeating unless the mapping is kept.
 enum phase {
 	PHASE_FREE,
 	PHASE_ASKING,   // a create or renew request repeats until it is answered
@@ -55,6 +55,11 @@ struct postern_client {
 	uint32_t n;
 	struct mapping mappings[];
 };
+
+static inline bool is_asked(const struct mapping *m)
+{
+	return m->phase == PHASE_ASKING || m->phase == PHASE_DELETING;
+}
 
 static inline ns later(ns a, ns b)
 {

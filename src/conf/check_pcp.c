@@ -28,6 +28,8 @@ static void check_threat_model(struct draft *d, const struct said_group *g)
 		complain(&d->critic, g->pcp.early_at, "false, as threat-model: simple has it");
 	if (g->pcp.threat == THREAT_ADVANCED && !early)
 		complain(&d->critic, g->pcp.early_at, "true, as threat-model: advanced has it");
+	if (g->pcp.threat == THREAT_SIMPLE && g->g.pcp.any_nonce) // RFC 6887 s.11.3: MUST
+		complain(&d->critic, g->pcp.nonce_at, "strict, as threat-model: simple has it");
 	if (g->pcp.threat == THREAT_SIMPLE && g->pcp.n_sources > 0)
 		complain_found(&d->critic, g->pcp.sources_at, "third parties",
 			"none, as threat-model: simple has it");

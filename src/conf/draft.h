@@ -76,7 +76,7 @@ enum said_threat {
 };
 
 struct said_pcp { // what of `pcp` is settled when all of it is known
-	const struct node *options_at, *early_at, *anycast_at, *sources_at;
+	const struct node *options_at, *early_at, *nonce_at, *anycast_at, *sources_at;
 	enum said_threat threat;
 	bool legacy;
 	uint32_t n_sources, n_readers, n_ids, n_prefix64;

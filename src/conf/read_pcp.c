@@ -110,6 +110,7 @@ static void read_nonce_check(
 	struct said_group *g = out;
 
 	(void)f;
+	g->pcp.nonce_at = at;
 	g->g.pcp.any_nonce = field_word(d, at, words, ARRAY_SIZE(words)) == 1;
 }
 

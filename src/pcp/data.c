@@ -21,7 +21,7 @@ struct filter4_wire { // draft-ietf-pcp-base-07, in MAP4
 	be32 address;
 };
 
-struct port_set_wire { // RFC 7753 s.4.1
+struct port_set_wire { // RFC 7753 s.4
 	be16 size, first;
 	uint8_t flags;
 };
@@ -46,7 +46,7 @@ struct next_wire {
 
 static_assert(sizeof(struct filter_wire) == 20, "RFC 6887 s.13.3: 20 octets");
 static_assert(sizeof(struct filter4_wire) == 8, "draft-ietf-pcp-base-07: 8 octets");
-static_assert(sizeof(struct port_set_wire) == 5, "RFC 7753 s.4.1: 5 octets");
+static_assert(sizeof(struct port_set_wire) == 5, "RFC 7753 s.4: 5 octets");
 static_assert(sizeof(struct prefix64_wire) == 14, "RFC 7225 s.4.1: 14 octets without a list");
 static_assert(sizeof(struct prefix64_entry) == 6, "RFC 7225 s.4.1: 6 octets an entry");
 static_assert(sizeof(struct next_wire) == PCP_NEXT_ENTRY, "draft: 56 octets");
@@ -194,7 +194,7 @@ static bool is_prefix64_length(unsigned octets)
 	return (octets >= 4 && octets <= 8) || octets == 12; // RFC 6052 s.2.2
 }
 
-// RFC 7225 s.5: an invalid entry is ignored, the others are not.
+// RFC 7225 s.4.3: an invalid entry is ignored, the others are not.
 static void read_entry(const struct prefix64_entry *wire, struct pcp_prefix64 *out)
 {
 	uint16_t bits = be16_get(wire->bits);

@@ -203,6 +203,99 @@ Test(client, every_error_ends_a_request_and_is_told_with_its_lifetime)
 	}
 }
 
+// The server's state changed between two copies of one request: the second one was granted.
+Test(client, rfc6887_s8_a_success_after_an_error_is_taken_though_nothing_is_asked_any_more)
+{
+	uint8_t msg[PCP_MAX];
+	struct postern_mapping m = world_want();
+	struct postern_result r;
+	struct world w;
+	size_t len;
+	int id;
+
+	world_init(&w, 1);
+	w.result = PCP_NO_RESOURCES;
+	w.lifetime_s = 30;
+	id = postern_client_map(w.client, &m, w.now);
+	world_exchange(&w);
+	world_news(&w, POSTERN_REFUSED);
+	cr_expect_eq(postern_client_deadline(w.client), POSTERN_NEVER);
+	w.result = PCP_SUCCESS;
+	w.lifetime_s = 3600;
+	len = grant(&w, msg);
+	cr_expect(deliver(&w, msg, len));
+	r = world_news(&w, POSTERN_GRANTED);
+	cr_expect(r.id == id && r.external.port == 40001);
+	cr_expect(deliver(&w, msg, len), "once more");
+	world_no_news(&w);
+	world_pass(&w, 3600);
+	cr_expect_eq(world_news(&w, POSTERN_EXPIRED).id, id);
+	cr_expect_eq(w.requests, 1);
+	world_fini(&w);
+}
+
+Test(client, rfc6887_s8_a_deletion_after_an_error_is_taken_as_well)
+{
+	uint8_t msg[PCP_MAX];
+	struct postern_mapping m = world_want();
+	struct world w;
+	size_t len;
+	int id;
+
+	world_init(&w, 1);
+	id = world_map(&w, &m);
+	w.result = PCP_NETWORK_FAILURE;
+	w.lifetime_s = 30;
+	cr_assert_eq(postern_client_delete(w.client, id, w.now), 0);
+	world_exchange(&w);
+	world_news(&w, POSTERN_REFUSED);
+	w.result = PCP_SUCCESS;
+	len = grant(&w, msg);
+	cr_expect(deliver(&w, msg, len));
+	cr_expect_eq(world_news(&w, POSTERN_DELETED).id, id);
+	cr_expect_not(deliver(&w, msg, len), "that was the end of it");
+	world_fini(&w);
+}
+
+Test(client, a_second_copy_of_an_error_is_no_news)
+{
+	uint8_t msg[PCP_MAX];
+	struct world w;
+	size_t len;
+
+	world_init(&w, 1);
+	ask(&w);
+	w.result = PCP_USER_EX_QUOTA;
+	len = grant(&w, msg);
+	cr_expect(deliver(&w, msg, len));
+	world_news(&w, POSTERN_REFUSED);
+	cr_expect(deliver(&w, msg, len));
+	world_no_news(&w);
+	world_fini(&w);
+}
+
+// What was refused listens on, but not to what a later mapping of the same nonce is answered.
+Test(client, a_new_request_for_a_refused_mapping_gets_the_answer)
+{
+	struct postern_mapping m = world_want();
+	struct world w;
+
+	world_init(&w, 1);
+	m.has_nonce = true;
+	w.result = PCP_USER_EX_QUOTA;
+	w.lifetime_s = 30;
+	cr_assert_eq(postern_client_map(w.client, &m, w.now), 0);
+	world_exchange(&w);
+	world_news(&w, POSTERN_REFUSED);
+	w.result = PCP_SUCCESS;
+	w.lifetime_s = 3600;
+	cr_assert_eq(postern_client_map(w.client, &m, w.now), 1);
+	world_exchange(&w);
+	cr_expect_eq(world_news(&w, POSTERN_GRANTED).id, 1);
+	world_no_news(&w);
+	world_fini(&w);
+}
+
 Test(client, a_refused_mapping_is_not_asked_for_before_its_time)
 {
 	struct world w;
@@ -394,6 +487,31 @@ Test(client, a_lost_epoch_seen_in_a_reply_renews_the_other_mappings_at_once)
 	world_fini(&w);
 }
 
+// An answer to somebody before us on this address, or to nobody: its Epoch is not looked at.
+Test(client, rfc6887_s8_3_the_epoch_of_an_answer_that_matches_nothing_is_not_checked)
+{
+	uint8_t msg[PCP_MAX];
+	struct postern_mapping m = world_want();
+	struct world w;
+	size_t len;
+
+	world_init(&w, 1);
+	m.keep = true;
+	world_map(&w, &m);
+	world_pass(&w, 600);
+	w.booted = w.now;
+	len = grant(&w, msg);
+	msg[24] ^= 1; // another nonce
+	cr_expect_not(deliver(&w, msg, len));
+	world_no_news(&w);
+	world_pass(&w, 10);
+	cr_expect_eq(w.requests, 1);
+	msg[24] ^= 1;
+	cr_expect(deliver(&w, msg, len));
+	cr_expect_eq(world_news(&w, POSTERN_RESTARTED).epoch_s, 0);
+	world_fini(&w);
+}
+
 Test(client, a_server_whose_epoch_jumps_about_causes_no_storm)
 {
 	struct world w;
@@ -464,6 +582,23 @@ Test(client, after_unsupp_version_the_server_is_left_alone_for_a_while)
 	cr_expect_eq(w.requests, 1);
 	world_pass(&w, 2);
 	cr_expect_eq(w.requests, 2);
+	world_news(&w, POSTERN_GRANTED);
+	world_fini(&w);
+}
+
+Test(client, rfc6887_s8_a_success_after_a_version_refusal_is_taken)
+{
+	uint8_t refusal[24] = {1, 0x81, 0, 1, 0, 0, 0, 60}, msg[PCP_MAX];
+	struct world w;
+	size_t len;
+
+	world_init(&w, 1);
+	ask(&w);
+	cr_expect(deliver(&w, refusal, sizeof refusal));
+	world_news(&w, POSTERN_OTHER_VERSION);
+	cr_expect_not(deliver(&w, refusal, sizeof refusal), "nothing waits any more");
+	len = grant(&w, msg);
+	cr_expect(deliver(&w, msg, len));
 	world_news(&w, POSTERN_GRANTED);
 	world_fini(&w);
 }

@@ -84,6 +84,9 @@ static const struct mistake mistakes[] = {
 	{PCP("threat-model: advanced, early-delete: false"),
 		{"t:8:49: nat-groups.g.pcp.early-delete: found 'false', expected true, as "
 		 "threat-model: advanced has it"}},
+	{PCP("threat-model: simple, nonce-check: same-source"), // RFC 6887 s.11.3
+		{"t:8:46: nat-groups.g.pcp.nonce-check: found 'same-source', expected strict, as "
+		 "threat-model: simple has it"}},
 	{PCP("threat-model: simple, early-delete: perhaps"),
 		{"t:8:47: nat-groups.g.pcp.early-delete: found 'perhaps', expected one of false, "
 		 "true"}},

@@ -117,6 +117,7 @@ Test(conf, a_threat_model_presets_early_delete)
 		{PCP("threat-model: simple"), false},
 		{PCP("threat-model: advanced"), true},
 		{PCP("threat-model: simple, early-delete: false"), false},
+		{PCP("threat-model: simple, nonce-check: strict"), false},
 		{PCP("threat-model: simple, third-party: {sources: []}"), false},
 		{PCP("early-delete: false"), false},
 		{PCP("threat-model: advanced, third-party: {sources: [100.64.0.8]}"), true},

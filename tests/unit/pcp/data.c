@@ -115,7 +115,7 @@ static const struct set_case set_cases[] = {
 	{"", false, {0, 0, false}},
 };
 
-Test(pcp, rfc7753_s4_1_port_sets_are_read_and_written)
+Test(pcp, rfc7753_s4_port_sets_are_read_and_written)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(set_cases); i++) {
 		const struct set_case *c = &set_cases[i];
@@ -259,7 +259,7 @@ static const struct text_case text_cases[] = {
 	{"ff", "ff", false},
 };
 
-Test(pcp, rfc7220_s3_descriptions_are_utf8_of_rfc3629)
+Test(pcp, rfc7220_s2_descriptions_are_utf8_of_rfc3629)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(text_cases); i++) {
 		const struct text_case *c = &text_cases[i];
