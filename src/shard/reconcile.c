@@ -266,19 +266,28 @@ static void tell_leaving(const struct grant *w)
 	tell_cleared(w->s, l->realm, l->host, w->now);
 }
 
+static uint32_t leases_of(const struct nat *n, const struct leaving *l)
+{
+	struct nat_subscriber_view view;
+
+	return nat_subscriber_find(n, l->realm, l->host, &view) ? view.n_leases : 0;
+}
+
 // True when there is nothing left of his.
 static bool clear_leaving(struct grant *w)
 {
 	struct leaving *l = &w->s->reconcile.leaving;
 	struct nat_key host = {.realm = l->realm, .host = l->host};
-	struct nat_subscriber_view view;
+	uint32_t had = leases_of(w->s->nat, l);
+	bool done;
 
 	if (!w->g->named)
 		w->g->named = wish_name_lost(w, &host, true);
 	if (!w->g->named)
 		return false;
-	l->lost |= nat_subscriber_find(w->s->nat, l->realm, l->host, &view) && view.n_leases > 0;
-	return nat_subscriber_clear(w->s->nat, l->realm, l->host, CLEAR_PORTS_A_STEP, w->now_s);
+	done = nat_subscriber_clear(w->s->nat, l->realm, l->host, CLEAR_PORTS_A_STEP, w->now_s);
+	l->lost |= leases_of(w->s->nat, l) < had;
+	return done;
 }
 
 static bool clear_moved_subscribers(struct grant *w)

@@ -11,21 +11,22 @@
 // ---- another group ---------------------------------------------------------------------------
 
 #define PORTAL STRANGER // asks for others
-#define SHARE(homes, offices, more)                                                                \
+#define SHARE_OF(size, homes, offices, more)                                                       \
 	PORTS "limits: { mappings: 16k, leases: 2000, subscribers: 2000, external-addresses: "     \
 	      "6" more " }\n"                                                                      \
 	      "nat-groups:\n"                                                                      \
 	      "  homes:\n"                                                                         \
 	      "    subscribers: [" homes "]\n"                                                     \
 	      "    external-address-pool: [203.0.113.4]\n"                                         \
-	      "    port-set-size: 64\n"                                                            \
+	      "    port-set-size: " size "\n"                                                      \
 	      "    pcp: { listen: [198.18.0.1, gateway], third-party: { sources: "                 \
 	      "[100.65.0.0/30] } }\n"                                                              \
 	      "  offices:\n"                                                                       \
 	      "    subscribers: [" offices "]\n"                                                   \
 	      "    external-address-pool: [203.0.113.5]\n"                                         \
-	      "    port-set-size: 64\n"                                                            \
+	      "    port-set-size: " size "\n"                                                      \
 	      "    pcp: { listen: [198.18.0.2, gateway] }\n"
+#define SHARE(homes, offices, more) SHARE_OF("64", homes, offices, more)
 #define BEFORE SHARE("100.64.0.0/16", "100.66.0.0/16", "")
 #define AFTER SHARE("100.64.1.0/24", "100.66.0.0/16, 100.64.0.0/24", "") // HOME is an office now
 
@@ -102,6 +103,38 @@ Test(losses, a_client_whose_group_changed_belongs_to_the_new_one_where_both_list
 		cr_assert_eq(ask_told(&w, since, HOME, ASK_PORT, &m), group, "group %u", group);
 	}
 	world_close(&w);
+}
+
+#define LARGE(homes, offices) SHARE_OF("4096", homes, offices, "") // blocks, for several steps
+
+// He is given back while he is being cleared: what is gone is gone, and told.
+Test(losses, a_clearing_that_a_newer_snapshot_ends_is_told_of_as_far_as_it_came)
+{
+	unsigned kept = 0, lost = 0;
+
+	for (unsigned steps = 1; steps < 16; steps++) {
+		struct world w;
+		struct pcp_message m;
+		struct frame f;
+
+		world_open(&w, LARGE("100.64.0.0/16", "100.66.0.0/16"));
+		open_udp(&w, HOME, 5000, PEER);
+		m = ask_map(&w, HOME, SERVER, IP_TCP, 1, 3600);
+		struct recipe e = ask_granted(&m);
+		unsigned since = w.n_sent;
+		world_publish(&w, LARGE("100.64.1.0/24", "100.66.0.0/16, 100.64.0.0/24"));
+		for (unsigned i = 0; i < steps; i++)
+			world_step(&w);
+		world_reload(&w, LARGE("100.64.0.0/16", "100.66.0.0/16"));
+		world_pass_ms(&w, 2000);
+		put(&w, OUTSIDE_PORT, tcp_of(PEER, 9, e.addr, e.port, TCP_SYN), &f);
+		bool is_lost = f.verdict == VERDICT_DROP;
+		cr_assert_eq(ask_told(&w, since, HOME, ASK_PORT, &m), is_lost ? 3 : 0);
+		lost += is_lost;
+		kept += !is_lost;
+		world_close(&w);
+	}
+	cr_assert(kept > 0 && lost > 0, "%u kept, %u lost", kept, lost);
 }
 
 Test(losses, a_subscriber_who_had_asked_for_nothing_has_nothing_to_be_told)

@@ -267,13 +267,27 @@ static void check_quota(const struct crowd *c, ip4 host)
 		world_die("host %d is promised more than its quota", i);
 }
 
+// An endpoint that is promised as part of the mapping which has this port; spoilt requests may name
+// one beyond those that are used here.
+static int part_of(const struct crowd *c, const struct promise *p, uint32_t port)
+{
+	for (uint16_t i = 0; i < PORTS_EACH; i++) {
+		int e = crowd_endpoint(c, p->host, p->protocol, (uint16_t)(FIRST_PORT + i));
+
+		if (e != NOBODY && crowd_has_map(c, e) && port >= c->endpoints[e].first &&
+			port < (uint32_t)c->endpoints[e].first + c->endpoints[e].n)
+			return e;
+	}
+	return NOBODY;
+}
+
 // RFC 7753 s.5: a set is one mapping. Whoever renews one of its ports renews them all.
 static struct promise whole_set(const struct crowd *c, const struct promise *p)
 {
-	int endpoint = crowd_endpoint(c, p->host, p->protocol, p->port);
+	int endpoint = part_of(c, p, p->port);
 	struct promise whole = *p;
 
-	if (endpoint == NOBODY || p->n > 1 || !crowd_has_map(c, endpoint))
+	if (endpoint == NOBODY || p->n > 1)
 		return whole;
 	whole.port = c->endpoints[endpoint].first;
 	whole.n = c->endpoints[endpoint].n;
@@ -338,9 +352,9 @@ static void return_set(struct crowd *c, int endpoint)
 void crowd_return(struct crowd *c, const struct promise *p)
 {
 	for (uint16_t i = 0; i < p->n; i++) {
-		int e = crowd_endpoint(c, p->host, p->protocol, (uint16_t)(p->port + i));
+		int e = part_of(c, p, (uint32_t)p->port + i);
 
-		if (e == NOBODY || !crowd_has_map(c, e))
+		if (e == NOBODY)
 			continue;
 		if (nonce_is_wrong(c, e, p))
 			world_die("endpoint %d is deleted with another's nonce", e);
