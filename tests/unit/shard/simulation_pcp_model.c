@@ -281,7 +281,7 @@ static int part_of(const struct crowd *c, const struct promise *p, uint32_t port
 	return NOBODY;
 }
 
-// RFC 7753 s.5: a set is one mapping. Whoever renews one of its ports renews them all.
+// RFC 7753 s.4.4.1: a set is one mapping. Whoever renews one of its ports renews them all.
 static struct promise whole_set(const struct crowd *c, const struct promise *p)
 {
 	int endpoint = part_of(c, p, p->port);
