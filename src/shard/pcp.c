@@ -203,6 +203,14 @@ static enum verdict answer(struct burst *b, struct pkt *p, struct server_asker *
 	return VERDICT_REPLY;
 }
 
+// Where news for this client go, and from which address of ours.
+static void note_way(struct server_asker *asker, const struct pkt *p)
+{
+	asker->client->group = asker->group;
+	asker->client->port = asker->port;
+	asker->client->server = p->dst;
+}
+
 // Whom the server may call later is told by a request of his own group.
 static bool admit(struct burst *b, const struct pkt *p, struct server_asker *asker)
 {
@@ -210,11 +218,8 @@ static bool admit(struct burst *b, const struct pkt *p, struct server_asker *ask
 	bool admitted = server_client_admit(
 		b->s->clients, policy, asker->realm, asker->source, b->now, &asker->client);
 
-	if (admitted && asker->authorized && asker->client != NULL) {
-		asker->client->group = asker->group;
-		asker->client->port = asker->port;
-		asker->client->server = p->dst;
-	}
+	if (admitted && asker->authorized && asker->client != NULL)
+		note_way(asker, p);
 	return admitted;
 }
 
@@ -223,9 +228,7 @@ static void receive_guest(struct burst *b, const struct pkt *p, struct server_as
 {
 	asker->epoch_s = p->epoch_s;
 	asker->client = server_client_guest(b->s->clients, asker->realm, asker->source, b->now);
-	asker->client->group = asker->group;
-	asker->client->port = asker->port;
-	asker->client->server = p->dst;
+	note_way(asker, p);
 }
 
 enum verdict pcp_packet(struct burst *b, struct pkt *p, uint32_t group)
