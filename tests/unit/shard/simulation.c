@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "simulation.h"
+#include "simulation_main.h"
 
 // ---- the operator ----------------------------------------------------------------------------
 
@@ -200,14 +201,6 @@ static void run(uint64_t seed, uint64_t packets, unsigned n_workers)
 
 int main(int argc, char **argv)
 {
-	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 6887;
-	uint64_t packets = argc > 2 ? strtoull(argv[2], NULL, 0) : 120000;
-	unsigned first = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 0) : 2;
-	unsigned last = argc > 3 ? first : 4;
-
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("seed %lu\n", (unsigned long)seed);
-	for (unsigned n_workers = first; n_workers <= last; n_workers++)
-		run(seed, packets, n_workers);
-	return 0;
+	return simulation_main(argc, argv,
+		(struct simulation_course){.amount = 120000, .first = 2, .last = 4, .run = run});
 }

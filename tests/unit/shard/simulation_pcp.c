@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A crowd of PCP clients on one to four shards: MAP with every option, PEER, ANNOUNCE and NAT-PMP,
 // for themselves and by portals for others, doubled, lost, late and spoilt, while leases end, pools
-// run dry, an operator clears and adds, and addresses come and go. After every answer:
+// run dry, an operator clears and adds, and addresses come and go. There are three thousand
+// subscribers. After every answer:
 //
 // - no external endpoint has two owners, and none changes while it is promised;
 // - what the table says of an endpoint, what a packet from outside finds and what was promised
@@ -12,12 +13,32 @@
 // - nobody renews or ends with another's nonce;
 // - an Epoch is as old as what happened to that client, not older and not younger.
 //
+// What a datagram was about is judged at once, with the gauges of all tables; of one in twenty all
+// rows of that subscriber are compared as well. Whole tables are read each AUDIT_TURNS turns, after
+// some 1300 datagrams, and in the end.
+//
 //     simulation_pcp [SEED [REQUESTS [SHARDS]]]
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "simulation_main.h"
 #include "simulation_pcp.h"
+
+enum {
+	EMPTY_MOST = 1000, // quarters of a second
+	REQUESTS_A_TURN = 60,
+	PROBES_A_TURN = 90,
+	AUDIT_TURNS = 20
+};
+
+static void pass_ms(struct crowd *c, uint64_t ms)
+{
+	c->w.now += ms * NS_PER_MS;
+	c->now_s = (uint32_t)(c->w.now / NS_PER_S);
+	world_settle(&c->w);
+	crowd_listen(c);
+}
 
 // ---- the operator ----------------------------------------------------------------------------
 
@@ -61,7 +82,7 @@ static int32_t grant(struct crowd *c, uint16_t shard, const struct shard_wish *w
 			.key = {.host = l->address, .realm = l->realm},
 			.group = l->group};
 
-		c->parties[crowd_party(c, l->address)].may_s = c->now_s;
+		c->parties[crowd_party(l->address)].may_s = c->now_s;
 		for (uint16_t k = 0; k < c->w.n; k++) {
 			if (grant_to_end(c, k, &reset, &losers) != 0)
 				world_die("a client does not begin anew");
@@ -193,6 +214,24 @@ static void withdraw(struct crowd *c, uint16_t before)
 		new_epoch(c, HOMES);
 }
 
+// No more move than can be told of it, so that takes its time.
+static void empty(struct crowd *c)
+{
+	pass_ms(c, 0);
+	for (unsigned i = 0; c->leaves != 0 && crowd_is_leaving(c); i++) {
+		if (i == EMPTY_MOST)
+			world_die("an address is never emptied");
+		pass_ms(c, 250);
+		for (unsigned k = 0; k < 8; k++)
+			crowd_ask_anything(c);
+		for (unsigned k = 0; k < PROBES_A_TURN; k++) // others notice nothing
+			crowd_probe(c, (int)draw(c, ENDPOINTS));
+	}
+	for (unsigned i = 0; c->leaves != 0 && i < CLIENTS; i++) // also without a promise
+		c->parties[i].may_s = c->now_s;
+	c->leaves = 0;
+}
+
 static void reload(struct crowd *c)
 {
 	uint16_t before = c->pool;
@@ -202,11 +241,9 @@ static void reload(struct crowd *c)
 		c->pool = before;
 		return;
 	}
-	for (unsigned i = 0; i < CLIENTS; i++) // whoever had an address there without a promise
-		c->parties[i].may_s = before & ~c->pool ? c->now_s : c->parties[i].may_s;
+	c->leaves = before & ~c->pool;
 	withdraw(c, before);
-	world_settle(&c->w);
-	crowd_listen(c);
+	empty(c);
 	c->reloads++;
 }
 
@@ -220,18 +257,15 @@ static void pass_time(struct crowd *c)
 		ms = draw(c, 20000);
 	if (draw(c, 1000) < 4)
 		ms = draw(c, 500000);
-	c->w.now += ms * NS_PER_MS;
-	c->now_s = (uint32_t)(c->w.now / NS_PER_S);
-	world_settle(&c->w);
-	crowd_listen(c);
+	pass_ms(c, ms);
 }
 
 static void turn(struct crowd *c, unsigned number)
 {
 	pass_time(c);
-	for (unsigned i = 0; i < 8; i++)
+	for (unsigned i = 0; i < REQUESTS_A_TURN; i++)
 		crowd_ask_anything(c);
-	for (unsigned i = 0; i < 12; i++)
+	for (unsigned i = 0; i < PROBES_A_TURN; i++)
 		crowd_probe(c, (int)draw(c, ENDPOINTS));
 	if (chance(c, 30))
 		crowd_send(c, (int)draw(c, ENDPOINTS));
@@ -246,9 +280,18 @@ static void turn(struct crowd *c, unsigned number)
 		reload(c);
 	if (number % 400 == 0)
 		clear_group(c);
-	if (number % 20 == 0)
+	if (number % AUDIT_TURNS == 0)
 		crowd_audit(c);
 	crowd_listen(c);
+}
+
+static unsigned served(const struct crowd *c)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < HOSTS; i++)
+		n += c->parties[i].served;
+	return n;
 }
 
 static void report(const struct crowd *c)
@@ -257,12 +300,14 @@ static void report(const struct crowd *c)
 		PCP_UNSUPP_OPTION, PCP_NO_RESOURCES, PCP_USER_EX_QUOTA, PCP_CANNOT_PROVIDE_EXTERNAL,
 		PCP_EXCESSIVE_REMOTE_PEERS, PCP_ADDRESS_MISMATCH};
 
-	printf("%u shards, %lu requests, %lu virtual seconds: granted %lu, errors %lu, doubled %lu,"
+	printf("%u shards, %u subscribers served, %lu requests, %lu virtual seconds: granted %lu, "
+	       "errors %lu, doubled %lu,"
 	       " lost %lu, probes %lu, filtered %lu, handed %lu, updates %lu, clears %lu,"
 	       " reloads %lu, sets %lu, peers %lu\n",
-		c->w.n, (unsigned long)c->requests, (unsigned long)(c->now_s - WORLD_START_S),
-		(unsigned long)c->granted, (unsigned long)c->errors, (unsigned long)c->doubled,
-		(unsigned long)c->lost, (unsigned long)c->probes, (unsigned long)c->filtered,
+		c->w.n, served(c), (unsigned long)c->requests,
+		(unsigned long)(c->now_s - WORLD_START_S), (unsigned long)c->granted,
+		(unsigned long)c->errors, (unsigned long)c->doubled, (unsigned long)c->lost,
+		(unsigned long)c->probes, (unsigned long)c->filtered,
 		(unsigned long)WORLD_COUNT(&c->w, third_party_handed), (unsigned long)c->updates,
 		(unsigned long)c->clears, (unsigned long)c->reloads,
 		(unsigned long)WORLD_COUNT(&c->w, server[0].sets_created),
@@ -292,14 +337,6 @@ static void run(uint64_t seed, uint64_t requests, unsigned n_workers)
 
 int main(int argc, char **argv)
 {
-	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 6887;
-	uint64_t requests = argc > 2 ? strtoull(argv[2], NULL, 0) : 30000;
-	unsigned first = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 0) : 1;
-	unsigned last = argc > 3 ? first : 4;
-
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("seed %lu\n", (unsigned long)seed);
-	for (unsigned n_workers = first; n_workers <= last; n_workers++)
-		run(seed, requests, n_workers);
-	return 0;
+	return simulation_main(argc, argv,
+		(struct simulation_course){.amount = 120000, .first = 1, .last = 4, .run = run});
 }

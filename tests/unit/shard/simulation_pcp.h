@@ -9,7 +9,7 @@
 #include "world.h"
 
 enum {
-	HOSTS = 400,
+	HOSTS = 3000,
 	PORTALS = 4, // they ask for the hosts of homes
 	CLIENTS = HOSTS + PORTALS,
 	PORTS_EACH = 6, // of UDP and of TCP
@@ -18,6 +18,7 @@ enum {
 	REMOTES = 4, // on the Internet, and with a port each
 	FILTERS_EACH = 3,
 	QUOTA = 10,
+	CROWD_SENT = 8192, // of what the shards say unasked, kept until it is heard
 	NOBODY = -1,
 	OPERATOR = -2,
 	DOOR = 0, // interfaces
@@ -38,6 +39,7 @@ enum { // groups, in the order of the file
 struct party { // a PCP client
 	ip4 address;
 	uint8_t group;
+	bool served;     // something was promised for this host
 	uint32_t lost_s; // he lost state that he did not give away; 0: never
 	uint32_t may_s;  // his Epoch may have begun anew, for whatever was done to him; 0: never
 };
@@ -66,8 +68,9 @@ struct crowd {
 	uint32_t now_s;
 	uint32_t base_s[GROUPS]; // the groups' Epochs
 	unsigned n_workers;
-	uint16_t pool; // bit i: 203.0.113.i
-	unsigned told; // datagrams of w.sent that were looked at
+	uint16_t pool;   // bit i: 203.0.113.i
+	uint16_t leaves; // likewise, those that are still being emptied
+	unsigned told;   // datagrams of w.sent that were looked at
 	uint64_t requests, granted, errors, doubled, lost, probes, filtered, updates, clears,
 		reloads;
 	uint64_t results[PCP_RESULT_COUNT];
@@ -113,10 +116,10 @@ static inline struct nat_key key_of(const struct crowd *c, int endpoint)
 
 void crowd_open(struct crowd *c, uint64_t seed, unsigned n_workers);
 void crowd_close(struct crowd *c);
-const char *crowd_text(const struct crowd *c);       // the configuration; valid until the next call
-int crowd_party(const struct crowd *c, ip4 address); // NOBODY
+const char *crowd_text(const struct crowd *c); // the configuration; valid until the next call
+int crowd_party(ip4 address);                  // NOBODY
 // NOBODY: none that this crowd uses.
-int crowd_endpoint(const struct crowd *c, ip4 host, uint8_t protocol, uint16_t port);
+int crowd_endpoint(ip4 host, uint8_t protocol, uint16_t port);
 bool crowd_holds(const struct crowd *c, int endpoint); // something is promised there
 bool crowd_has_map(const struct crowd *c, int endpoint);
 int crowd_at(const struct crowd *c, uint8_t protocol, struct recipe ext); // NOBODY
@@ -153,6 +156,7 @@ void crowd_listen(struct crowd *c);
 void crowd_probe(struct crowd *c, int endpoint); // a packet from outside to what is promised
 void crowd_send(struct crowd *c, int endpoint);  // one from inside
 void crowd_audit(struct crowd *c);               // the tables, as control sees them
+bool crowd_is_leaving(struct crowd *c);          // something still lives on c->leaves
 bool crowd_look(struct crowd *c, const struct nat_key *key, struct nat_view *view);
 
 // ---- simulation_pcp_ask.c --------------------------------------------------------------------

@@ -85,7 +85,7 @@ static void audit_mapping(struct crowd *c, const struct nat_view *v, bool seen[E
 
 	for (uint16_t i = 0; i < v->n_ports; i++) {
 		struct recipe ext = {v->external.addr, (uint16_t)(v->external.port + i)};
-		int e = crowd_endpoint(c, v->key.host, protocol, (uint16_t)(v->key.port + i));
+		int e = crowd_endpoint(v->key.host, protocol, (uint16_t)(v->key.port + i));
 		int other = crowd_at(c, protocol, ext);
 
 		if (other != NOBODY && other != e)
@@ -133,6 +133,22 @@ void crowd_audit(struct crowd *c)
 			world_die("endpoint %d is in no table", e);
 	}
 	world_account(&c->w);
+}
+
+bool crowd_is_leaving(struct crowd *c)
+{
+	struct shard_answer a;
+	bool found = false;
+
+	for (uint16_t k = 0; k < c->w.n; k++) {
+		struct shard_wish wish = show_of(SHARD_SHOW_MAPPINGS);
+
+		begin_show(c, k, &wish);
+		while (next_answer(c, k, &a))
+			found |= a.mapping.kind != NAT_RESTING &&
+				 c->leaves >> (a.mapping.external.addr - POOL) & 1;
+	}
+	return found;
 }
 
 // ---- answers ---------------------------------------------------------------------------------
@@ -346,7 +362,7 @@ void crowd_ask(struct crowd *c, int client, const uint8_t *msg, size_t len)
 	const struct party *party = &c->parties[client];
 	uint64_t sum = 0;
 	struct gauges before;
-	bool thorough = client < HOSTS && chance(c, 10);
+	bool thorough = client < HOSTS && chance(c, 5);
 	bool ends = asks_for_nothing(msg, len);
 	unsigned further;
 	struct frame f;
@@ -358,7 +374,7 @@ void crowd_ask(struct crowd *c, int client, const uint8_t *msg, size_t len)
 	ask_octets(&c->w, DOOR, party->address, ASK_PORT, SERVER_OF(party->group), msg, len, &f);
 	c->requests++;
 	for (further = c->w.n_sent - c->told; c->told < c->w.n_sent; c->told++)
-		judge_answer(c, &c->w.sent[c->told % WORLD_SENT], client, ends);
+		judge_answer(c, &c->w.sent[c->told % CROWD_SENT], client, ends);
 	if (f.verdict == VERDICT_REPLY && f.p.kind == PKT_UDP)
 		judge_answer(c, &f, client, ends);
 	if (deletes_many(msg, len))
@@ -377,7 +393,7 @@ void crowd_ask(struct crowd *c, int client, const uint8_t *msg, size_t len)
 
 static void judge_unasked(struct crowd *c, const struct frame *f)
 {
-	struct answer a = {.client = crowd_party(c, f->p.dst), .late = true};
+	struct answer a = {.client = crowd_party(f->p.dst), .late = true};
 	int e;
 
 	if (f->p.dst == 0xe0000001)
@@ -392,7 +408,7 @@ static void judge_unasked(struct crowd *c, const struct frame *f)
 		read_success(c, &a);
 		return;
 	}
-	e = crowd_endpoint(c, read_options(c, &a).host, a.m.protocol, a.m.internal_port);
+	e = crowd_endpoint(read_options(c, &a).host, a.m.protocol, a.m.internal_port);
 	if (e != NOBODY && a.m.opcode == PCP_MAP && crowd_has_map(c, e) &&
 		c->endpoints[e].client == a.client)
 		world_die("endpoint %d is told to be lost, and stands", e);
@@ -400,10 +416,10 @@ static void judge_unasked(struct crowd *c, const struct frame *f)
 
 void crowd_listen(struct crowd *c)
 {
-	if (c->w.n_sent - c->told > WORLD_SENT)
+	if (c->w.n_sent - c->told > CROWD_SENT)
 		world_die("more is said than is kept");
 	for (; c->told < c->w.n_sent; c->told++)
-		judge_unasked(c, &c->w.sent[c->told % WORLD_SENT]);
+		judge_unasked(c, &c->w.sent[c->told % CROWD_SENT]);
 }
 
 // ---- packets ---------------------------------------------------------------------------------

@@ -10,9 +10,9 @@ static const struct {
 	ip4 first;
 	int n;
 } blocks[] = {
-	{HOMES, 0x6440000a, 240},     // 100.64.0.10
-	{OFFICES, 0x6442000a, 120},   // 100.66.0.10
-	{POOR, 0x6443000a, 40},       // 100.67.0.10
+	{HOMES, 0x6440000a, 1800},    // 100.64.0.10
+	{OFFICES, 0x6442000a, 900},   // 100.66.0.10
+	{POOR, 0x6443000a, 300},      // 100.67.0.10
 	{HOMES, 0x6445000a, PORTALS}, // 100.69.0.10: strangers
 };
 
@@ -33,7 +33,7 @@ const char *crowd_text(const struct crowd *c)
 		"ports:\n"
 		"  inside: { device: a, addresses: [100.64.0.1/10] }\n"
 		"  outside: { device: b, addresses: [192.0.2.2/24], gateway: 192.0.2.1 }\n"
-		"limits: { mappings: 16k, leases: 2000, filters: 600, subscribers: 600,\n"
+		"limits: { mappings: 32k, leases: 15000, filters: 4500, subscribers: 4500,\n"
 		"  external-addresses: 14, new-subscriber-rate: 1000000,\n"
 		"  new-subscriber-burst: 1000000 }\n"
 		"nat-groups:\n"
@@ -53,7 +53,7 @@ const char *crowd_text(const struct crowd *c)
 		"    subscribers: [100.67.0.0/16]\n"
 		"    external-address-pool: [203.0.113.12]\n"
 		"    port-set-size: 512\n"
-		"    port-range: [1024, 5119]\n"
+		"    port-range: [1024, 31743]\n"
 		"    pcp: { listen: [198.18.0.3], mappings-per-subscriber: %u,\n"
 		"      filters-per-mapping: %u }\n",
 		c->n_workers, pool, QUOTA, FILTERS_EACH, c->pool >> 9 & 1 ? ", 203.0.113.9" : "",
@@ -83,7 +83,7 @@ void crowd_open(struct crowd *c, uint64_t seed, unsigned n_workers)
 	c->now_s = WORLD_START_S;
 	for (unsigned g = 0; g < GROUPS; g++)
 		c->base_s[g] = c->now_s;
-	c->told = c->w.n_sent;
+	world_keep(&c->w, CROWD_SENT);
 }
 
 void crowd_close(struct crowd *c)
@@ -94,18 +94,23 @@ void crowd_close(struct crowd *c)
 
 // ---- who and where ---------------------------------------------------------------------------
 
-int crowd_party(const struct crowd *c, ip4 address)
+int crowd_party(ip4 address)
 {
-	for (int i = 0; i < CLIENTS; i++) {
-		if (c->parties[i].address == address)
-			return i;
+	int first = 0;
+
+	for (unsigned b = 0; b < ARRAY_SIZE(blocks); b++) {
+		uint32_t at = address - blocks[b].first;
+
+		if (at < (uint32_t)blocks[b].n)
+			return first + (int)at;
+		first += blocks[b].n;
 	}
 	return NOBODY;
 }
 
-int crowd_endpoint(const struct crowd *c, ip4 host, uint8_t protocol, uint16_t port)
+int crowd_endpoint(ip4 host, uint8_t protocol, uint16_t port)
 {
-	int i = crowd_party(c, host);
+	int i = crowd_party(host);
 
 	if (i < 0 || i >= HOSTS || (protocol != IP_UDP && protocol != IP_TCP) ||
 		port < FIRST_PORT || port >= FIRST_PORT + PORTS_EACH)
@@ -191,6 +196,7 @@ static void settle(struct crowd *c, int endpoint, struct recipe ext)
 	if (!is_his_group(c, host_of(endpoint), ext.addr))
 		world_die("endpoint %d is promised an address of another group", endpoint);
 	e->ext = ext;
+	c->parties[host_of(endpoint)].served = true;
 	*place(c, protocol_of(endpoint), ext) = endpoint + 1;
 }
 
@@ -230,10 +236,17 @@ static void apply_filters(struct endpoint *e, bool was, const struct pcp_filter 
 	}
 }
 
+static bool is_leaving(const struct crowd *c, struct recipe ext)
+{
+	uint32_t a = ext.addr - POOL;
+
+	return a < 16 && c->leaves >> a & 1;
+}
+
 static void promise_one(struct crowd *c, const struct promise *p, uint16_t i,
 	const struct pcp_filter *filters, size_t n_filters)
 {
-	int endpoint = crowd_endpoint(c, p->host, p->protocol, (uint16_t)(p->port + i));
+	int endpoint = crowd_endpoint(p->host, p->protocol, (uint16_t)(p->port + i));
 	struct recipe ext = {p->ext.addr, (uint16_t)(p->ext.port + i)};
 	struct endpoint *e;
 	bool was;
@@ -243,6 +256,10 @@ static void promise_one(struct crowd *c, const struct promise *p, uint16_t i,
 	e = &c->endpoints[endpoint];
 	if (nonce_is_wrong(c, endpoint, p))
 		world_die("endpoint %d is renewed with another's nonce", endpoint);
+	if (is_leaving(c, ext)) { // what it is to have is told when it moves
+		e->vague_s = max_u32(e->vague_s, c->now_s + p->lifetime_s);
+		return;
+	}
 	was = crowd_has_map(c, endpoint);
 	settle(c, endpoint, ext);
 	if (was && e->client == OPERATOR && p->client != OPERATOR)
@@ -261,7 +278,7 @@ static void promise_one(struct crowd *c, const struct promise *p, uint16_t i,
 
 static void check_quota(const struct crowd *c, ip4 host)
 {
-	int i = crowd_party(c, host);
+	int i = crowd_party(host);
 
 	if (i != NOBODY && i < HOSTS && crowd_ports(c, i) > QUOTA)
 		world_die("host %d is promised more than its quota", i);
@@ -272,7 +289,7 @@ static void check_quota(const struct crowd *c, ip4 host)
 static int part_of(const struct crowd *c, const struct promise *p, uint32_t port)
 {
 	for (uint16_t i = 0; i < PORTS_EACH; i++) {
-		int e = crowd_endpoint(c, p->host, p->protocol, (uint16_t)(FIRST_PORT + i));
+		int e = crowd_endpoint(p->host, p->protocol, (uint16_t)(FIRST_PORT + i));
 
 		if (e != NOBODY && crowd_has_map(c, e) && port >= c->endpoints[e].first &&
 			port < (uint32_t)c->endpoints[e].first + c->endpoints[e].n)
@@ -307,11 +324,11 @@ void crowd_promise(struct crowd *c, const struct promise *p, const struct pcp_fi
 
 void crowd_promise_peer(struct crowd *c, const struct promise *p, int remote)
 {
-	int endpoint = crowd_endpoint(c, p->host, p->protocol, p->port);
+	int endpoint = crowd_endpoint(p->host, p->protocol, p->port);
 	uint32_t end_s = c->now_s + p->lifetime_s;
 	struct endpoint *e;
 
-	if (endpoint == NOBODY)
+	if (endpoint == NOBODY || is_leaving(c, p->ext))
 		return;
 	e = &c->endpoints[endpoint];
 	settle(c, endpoint, p->ext);
@@ -342,7 +359,7 @@ static void return_set(struct crowd *c, int endpoint)
 	if (!crowd_has_map(c, endpoint))
 		return;
 	for (uint16_t i = 0; i < one.n; i++) {
-		int e = crowd_endpoint(c, host, protocol_of(endpoint), (uint16_t)(one.first + i));
+		int e = crowd_endpoint(host, protocol_of(endpoint), (uint16_t)(one.first + i));
 
 		if (e != NOBODY && c->endpoints[e].first == one.first)
 			end_map(c, e);
@@ -403,12 +420,15 @@ void crowd_hear_epoch(struct crowd *c, int client, uint32_t epoch_s)
 	uint32_t most_s = c->now_s - max_u32(base_s, p->lost_s) + 1;
 	uint32_t least_s = c->now_s - max_u32(base_s, p->may_s);
 
+	if (c->leaves != 0) // each loses it in his turn
+		return;
 	if (epoch_s > most_s)
 		world_die("client %d lost state %u s ago and reads an Epoch of %u", client,
 			most_s - 1, epoch_s);
 	if (epoch_s + 1 < least_s)
-		world_die("client %d lost nothing for %u s and reads an Epoch of %u", client,
-			least_s, epoch_s);
+		world_die("now %u may %u base %u lost %u: client %d (%u) lost nothing for %u s and "
+			  "reads an Epoch of %u",
+			c->now_s, p->may_s, base_s, p->lost_s, client, p->group, least_s, epoch_s);
 }
 
 void crowd_seen_outside(struct crowd *c, int endpoint, struct recipe ext)

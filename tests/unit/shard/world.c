@@ -124,7 +124,7 @@ static struct pkt *sink_alloc(void *ctx)
 static void sink_send(void *ctx, struct pkt *p)
 {
 	struct world *w = ctx;
-	struct frame *f = &w->sent[w->n_sent % WORLD_SENT];
+	struct frame *f = &w->sent[w->n_sent % w->n_kept];
 
 	if (p != &w->spare.p)
 		world_die("a shard sends what is not its own");
@@ -188,11 +188,19 @@ static void open_shard(struct world *w, uint16_t k)
 	w->queue[k].frames = zeroed(WORLD_QUEUE * sizeof(struct frame));
 }
 
+void world_keep(struct world *w, unsigned n)
+{
+	free(w->sent);
+	w->sent = zeroed(n * sizeof *w->sent);
+	w->n_kept = n;
+	w->n_sent = 0;
+}
+
 void world_open(struct world *w, const char *yaml)
 {
 	*w = (struct world){.now = WORLD_START_S * NS_PER_S};
 	w->sink = (struct shard_sink){.ctx = w, .alloc = sink_alloc, .send = sink_send};
-	w->sent = zeroed(WORLD_SENT * sizeof *w->sent);
+	world_keep(w, WORLD_SENT);
 	w->epochs = zeroed(sizeof *w->epochs);
 	w->conf = load(yaml, NULL);
 	w->n = w->conf->n_workers;

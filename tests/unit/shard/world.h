@@ -49,6 +49,7 @@ struct world {
 
 	struct frame *sent; // WORLD_SENT, made by the shards themselves
 	unsigned n_sent;
+	unsigned n_kept; // the last so many of them
 	struct frame spare; // what the sink gives out
 	bool no_buffers;    // the sink has none
 	uint64_t denied;    // times it said so
@@ -63,6 +64,8 @@ struct world {
 // Every worker of the configuration has its shard, settled, and what they announced is in `sent`.
 void world_open(struct world *w, const char *yaml);
 void world_close(struct world *w);
+// The last n of `sent` are kept from now on; what is there is forgotten.
+void world_keep(struct world *w, unsigned n);
 // A new snapshot is in force at once; the shards follow it with world_settle() or world_pass().
 void world_publish(struct world *w, const char *yaml);
 bool world_try_publish(struct world *w, const char *yaml); // false: it asks for a restart
