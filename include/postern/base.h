@@ -108,6 +108,20 @@ char *ip4_format(ip4 a, char out[IP4_TEXT]);
 char *ip6_format(ip6 a, char out[IP6_TEXT]); // mapped addresses print as plain IPv4
 MUST_CHECK bool ip4_parse(const char *text, ip4 *out);
 
+// RFC 4291 s.2.2; no zone, and no plain IPv4.
+MUST_CHECK bool ip6_parse(const char *text, ip6 *out);
+
+struct prefix6 {
+	ip6 base;     // host bits are zero; prefix6_has() does not look at them
+	uint8_t bits; // 0..128
+};
+
+// "2001:db8::/32", or an address as /128. Host bits as with prefix4_parse().
+MUST_CHECK bool prefix6_parse(const char *text, struct prefix6 *out, ip6 *host);
+#define PREFIX6_TEXT 50
+char *prefix6_format(struct prefix6 p, char out[PREFIX6_TEXT]);
+bool prefix6_has(const struct prefix6 *p, ip6 a);
+
 struct prefix4 {
 	ip4 base;     // host bits are zero
 	uint8_t bits; // 0..32

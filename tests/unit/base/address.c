@@ -203,3 +203,105 @@ Test(base, a_prefix_has_its_own_addresses_only)
 	cr_assert_eq(prefix4_mask(1), 0x80000000);
 	cr_assert_eq(prefix4_mask(32), 0xffffffff);
 }
+
+// ---- IPv6 ------------------------------------------------------------------------------------
+
+// The forms of RFC 4291 s.2.2 and s.2.3, and what is none of them.
+Test(base, ip6_text_is_read_in_all_three_forms)
+{
+	static const char *const cases[] = {"::", "::1", "1::", "2001:db8::8:800:200C:417A",
+		"FF01:0:0:0:0:0:0:101", "2001:DB8:0:0:8:800:200C:417A", "::13.1.68.3",
+		"0:0:0:0:0:0:13.1.68.3", "::FFFF:129.144.52.38",
+		"1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "1:2:3:4::6:7:8", "64:ff9b::192.0.2.33",
+		"0:1::0:0", "1::1.2.3.4"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ip6 a;
+		cr_assert(ip6_parse(cases[i], &a), "%s", cases[i]);
+		cr_assert(ip6_eq(a, ip6_of(cases[i])), "%s", cases[i]);
+	}
+}
+
+Test(base, crooked_ip6_is_refused_and_writes_nothing)
+{
+	static const char *const cases[] = {"", ":", ":::", "1", "1:2:3:4:5:6:7",
+		"1:2:3:4:5:6:7:", ":1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9",
+		"1:2:3:4:5:6:7:8::", "::1:2:3:4:5:6:7:8", "1::2::3", "12345::", "g::", "1.2.3.4",
+		"::1.2.3", "::1.2.3.4:5", "::01.2.3.4", "1:2:3:4:5:6:7:1.2.3.4", "fe80::1%eth0",
+		" ::1", "::1 ", "::1/64", "::256.1.1.1", "1:::2", "0x1::", "-1::"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ip6 a = ip6_of("2001:db8::7");
+		cr_assert(!ip6_parse(cases[i], &a), "%s", cases[i]);
+		cr_assert(ip6_eq(a, ip6_of("2001:db8::7")), "%s", cases[i]);
+	}
+}
+
+// Any text of an address's letters: we and libc read the same, or both nothing.
+Test(base, ip6_reading_agrees_with_libc_over_random_texts)
+{
+	static const char *const pieces[] = {
+		":", ":", ":", "::", "0", "1", "2001", "db8", "FFFF", "1.2.3.4", ".", "12345", "%"};
+	unsigned n_good = 0;
+	struct rng rng;
+
+	rng_init_u64(&rng, 4291);
+	for (unsigned i = 0; i < 400000; i++) {
+		char text[120] = "";
+		ip6 ours, theirs;
+		for (uint32_t n = 1 + rng_below(&rng, 15); n > 0; n--)
+			strcat(text, pieces[rng_below(&rng, ARRAY_SIZE(pieces) - (n % 4 != 0))]);
+		bool good = inet_pton(AF_INET6, text, theirs.b) == 1;
+		cr_assert_eq(ip6_parse(text, &ours), good, "%s", text);
+		cr_assert(!good || ip6_eq(ours, theirs), "%s", text);
+		n_good += good;
+	}
+	cr_assert_gt(n_good, 400);
+}
+
+Test(base, ip6_prefixes_go_both_ways)
+{
+	static const struct {
+		const char *text, *canonical;
+	} cases[] = {{"::/0", "::/0"}, {"2001:DB8::/32", "2001:db8::/32"},
+		{"2001:db8::8000/113", "2001:db8::8000/113"}, {"::1", "::1/128"},
+		{"2001:db8::7/128", "2001:db8::7/128"}, {"fe80::/10", "fe80::/10"}};
+	char text[PREFIX6_TEXT];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct prefix6 p;
+		cr_assert(prefix6_parse(cases[i].text, &p, NULL), "%s", cases[i].text);
+		cr_assert_str_eq(prefix6_format(p, text), cases[i].canonical);
+	}
+}
+
+Test(base, ip6_host_bits_are_refused_unless_the_host_is_wanted)
+{
+	static const char *const crooked[] = {"", "/64", "::/", "::/129", "::/064", "::/64 ",
+		"::/1/1", "1.2.3.4/24", "2001:db8/32"};
+	struct prefix6 p = {ip6_of("::7"), 7};
+	ip6 host = ip6_of("::9");
+
+	for (size_t i = 0; i < ARRAY_SIZE(crooked); i++)
+		cr_assert(!prefix6_parse(crooked[i], &p, &host), "%s", crooked[i]);
+	cr_assert(!prefix6_parse("2001:db8::7/64", &p, NULL));
+	cr_assert(p.bits == 7 && ip6_eq(p.base, ip6_of("::7")) && ip6_eq(host, ip6_of("::9")));
+	cr_assert(prefix6_parse("2001:db8:ffff::7/33", &p, &host));
+	cr_assert(p.bits == 33 && ip6_eq(p.base, ip6_of("2001:db8:8000::")));
+	cr_assert(ip6_eq(host, ip6_of("2001:db8:ffff::7")));
+}
+
+Test(base, every_bit_of_an_ip6_prefix_counts_and_none_behind_it)
+{
+	ip6 base = ip6_of("2001:db8:5555:aaaa:5555:aaaa:5555:aaaa");
+
+	for (unsigned bits = 0; bits <= 128; bits++) {
+		struct prefix6 p = {base, (uint8_t)bits};
+		cr_assert(prefix6_has(&p, base));
+		for (unsigned bit = 0; bit < 128; bit++) {
+			ip6 a = base;
+			a.b[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
+			cr_assert_eq(prefix6_has(&p, a), bit >= bits, "%u of %u", bit, bits);
+		}
+	}
+}
