@@ -20,7 +20,10 @@
 	X(ETHERNET_ADDRESS, "ethernet-address", "Unicast frame for another station.")              \
 	X(NO_INTERFACE, "no-interface", "Port and VLAN that no configured interface has.")         \
 	X(SEGMENTED, "segmented", "Frame in more than one buffer that could not be made one.")     \
-	X(IPV6, "ipv6", "IPv6 packet: parsed and counted, not yet forwarded.")                     \
+	X(IPV6, "ipv6", "IPv6 packet on an interface without IPv6 addresses.")                     \
+	X(IP6_HEADER, "ip6-header", "IPv6 header or length that is wrong.")                        \
+	X(IP6_ADDRESS, "ip6-address", "IPv6 source or destination that no router forwards.")       \
+	X(ND, "nd", "Neighbour discovery message that is malformed, forged or not for us.")        \
 	X(ARP, "arp", "ARP message that is malformed or not for us.")                              \
 	X(IP_HEADER, "ip-header", "IPv4 header too short, of a wrong version or length.")          \
 	X(IP_CHECKSUM, "ip-checksum", "Wrong IPv4 header checksum.")                               \
@@ -31,7 +34,15 @@
 	X(ICMP_EMBEDDED, "icmp-embedded-bad", "ICMP error whose embedded packet is unusable.")     \
 	X(ICMP_TYPE, "icmp-type", "ICMP type that is not translated (RFC 5508 REQ-11).")           \
 	X(ICMP_NO_MAPPING, "icmp-no-mapping", "ICMP error about a flow that has no mapping.")      \
-	X(FRAGMENT, "fragment", "Fragment: not translated yet.")                                   \
+	X(FRAGMENT, "fragment", "Fragment, and fragment-behavior is drop-all.")                    \
+	X(FRAG_ORDER, "frag-order",                                                                \
+		"Fragment before its first, and fragment-behavior is in-order.")                   \
+	X(FRAG_TIMEOUT, "frag-timeout", "Held fragment whose first did not come in time.")         \
+	X(FRAG_OVERLAP, "frag-overlap", "Overlapping fragment, or one of a datagram given up.")    \
+	X(FRAG_TINY, "frag-tiny", "Fragment that cuts or could overwrite a transport header.")     \
+	X(FRAG_TABLE, "frag-table-full", "No record or buffer for one more fragmented datagram.")  \
+	X(FRAG_MANY, "frag-too-many",                                                              \
+		"Too many fragments of one datagram, or held of one source.")                      \
 	X(PROTOCOL, "proto-unsupported", "Transport protocol that is not translated.")             \
 	X(TTL, "ttl", "Time to live used up; ICMP time exceeded went back.")                       \
 	X(MTU_DF, "mtu-df", "Too big for the next hop with DF set; ICMP went back.")               \
@@ -44,6 +55,16 @@
 	X(NOT_POOL_ADDRESS, "not-pool-address", "From outside, to no address of ours.")            \
 	X(NO_MAPPING_INBOUND, "no-mapping-inbound", "From outside, to an unmapped port.")          \
 	X(LOCAL_PROTOCOL, "local-protocol", "To our own address, but nothing here serves it.")     \
+	X(FILTERED_ADF, "filtered-adf", "From an address that was not sent to.")                   \
+	X(FILTERED_APDF, "filtered-apdf", "From an address and port that was not sent to.")        \
+	X(UNSOLICITED_SYN, "unsolicited-syn", "TCP SYN from outside that filtering keeps out.")    \
+	X(TCP_FLAGS, "tcp-bad-flags", "TCP flags that no connection has.")                         \
+	X(TCP_NO_SESSION, "tcp-no-session",                                                        \
+		"TCP segment from inside that has no mapping and begins no connection.")           \
+	X(LOG_FULL, "log-fail-closed", "New mapping refused: the NAT log cannot take its record.") \
+	X(QUOTA_RATE, "quota-rate", "Subscriber makes mappings faster than mapping-rate.")         \
+	X(QUOTA_SESSIONS, "quota-sessions", "Subscriber reached his session limit.")               \
+	X(SESSIONS_FULL, "table-full-session", "Session table is full.")                           \
 	X(QUOTA_PORTS, "quota-ports", "Subscriber reached his port limit (RFC 6888 REQ-4).")       \
 	X(QUOTA_BLOCKS, "quota-blocks",                                                            \
 		"Subscriber's port blocks are full, and he may have no more.")                     \
@@ -131,6 +152,21 @@ struct icmp_wire { // RFC 792; id and sequence of queries, or what the type says
 	be16 id, seq; // destination unreachable code 4: seq is the next-hop MTU (RFC 1191)
 };
 
+struct ip6_wire { // RFC 8200 s.3
+	be32 version_class_flow;
+	be16 payload_length;
+	uint8_t next_header, hop_limit;
+	ip6 src, dst;
+};
+
+struct icmp6_wire { // RFC 4443 s.2.1; `data` is what the type says
+	uint8_t type, code;
+	be16 checksum;
+	be32 data;
+};
+
+static_assert(sizeof(struct ip6_wire) == 40, "RFC 8200 s.3");
+static_assert(sizeof(struct icmp6_wire) == 8, "RFC 4443 s.2.1");
 static_assert(sizeof(struct eth_wire) == 14, "Ethernet header is 14 octets");
 static_assert(sizeof(struct arp_wire) == 28, "RFC 826 for IPv4 over Ethernet is 28 octets");
 static_assert(sizeof(struct ip4_wire) == 20, "RFC 791 s.3.1");
@@ -148,7 +184,8 @@ enum {
 enum {
 	IP_ICMP = 1,
 	IP_TCP = 6,
-	IP_UDP = 17
+	IP_UDP = 17,
+	IP_ICMP6 = 58
 };
 enum {
 	IP4_DF = 0x4000,
@@ -178,6 +215,21 @@ enum {
 	ICMP_PROHIBITED = 13
 };
 
+enum { // RFC 4443, RFC 4861
+	ICMP6_UNREACHABLE = 1,
+	ICMP6_TOO_BIG = 2,
+	ICMP6_TIME_EXCEEDED = 3,
+	ICMP6_INFORMATIONAL = 128, // from here on no errors
+	ICMP6_ECHO = 128,
+	ICMP6_ECHO_REPLY = 129,
+	ICMP6_ND_FIRST = 133, // router solicitation ... redirect
+	ICMP6_SOLICITATION = 135,
+	ICMP6_ADVERTISEMENT = 136,
+	ICMP6_ND_LAST = 137,
+	ICMP6_NO_ROUTE = 0, // codes of unreachable
+	ICMP6_PORT_UNREACHABLE = 4
+};
+
 // ---- a parsed packet -------------------------------------------------------------------------
 
 enum pkt_kind {
@@ -185,8 +237,9 @@ enum pkt_kind {
 	PKT_TCP = 2,
 	PKT_ECHO = 3,   // ICMP echo or echo reply; sport and dport both hold the identifier
 	PKT_ICMP_ERROR, // `inner` holds the embedded packet
-	PKT_FRAGMENT,   // any fragment but a whole datagram: ports may be missing
+	PKT_FRAGMENT,   // a fragment that is not resolved yet, see pkt_resolve()
 	PKT_OTHER,      // a protocol that has no ports here
+	PKT_IP6,        // an IPv6 packet; of the fields of an IPv4 one only l3, len, room are set
 };
 
 enum pkt_stage {
@@ -217,11 +270,19 @@ struct pkt {
 	uint8_t tcp_flags; // TCP only
 	uint8_t stage;     // enum pkt_stage
 	uint8_t drop;      // enum drop, set with VERDICT_DROP
+	bool resolved;     // a fragment that has a kind and ports, see pkt_resolve()
+	bool later;        // a fragment without a transport header
 	uint16_t iface;    // index of the interface it arrived on
 	uint16_t owner;    // worker, set with VERDICT_HANDOFF
 	uint16_t next_hop; // index into the snapshot's next hops, set with PASS and REPLY
-	ip4 via;           // address to resolve on that next hop's link
-	uint32_t epoch_s;  // PKT_THIRD_PARTY: what the client is to be told
+	union {
+		ip4 via;  // address to resolve on that next hop's link
+		ip6 via6; // likewise of a PKT_IP6 packet
+	};
+	union {
+		uint32_t epoch_s;  // PKT_THIRD_PARTY: what the client is to be told
+		uint32_t datagram; // resolved, PKT_FRESH: the shard's own note of its datagram
+	};
 	struct pkt_inner inner;
 };
 
@@ -261,6 +322,62 @@ void pkt_write_arp(uint8_t arp[sizeof(struct arp_wire)], uint16_t operation,
 // buf, room, iface, stage and the results; p->len is the IP total length. Verifies the header
 // checksum, and ICMP checksums. DROP_NONE or why not.
 enum drop pkt_parse_ip4(struct pkt *p, uint8_t *l3, size_t len);
+
+// ---- IPv6 and neighbour discovery ------------------------------------------------------------
+
+// Checks the fixed header at l3 (RFC 8200 s.3) and that its addresses can be forwarded or answered:
+// DROP_NONE, DROP_IP6_HEADER or DROP_IP6_ADDRESS. Fills kind, l3 and len of *p.
+enum drop pkt_parse_ip6(struct pkt *p, uint8_t *l3, size_t len);
+
+struct pkt_ip6 { // a closer look at a PKT_IP6 packet
+	ip6 src, dst;
+	uint8_t hop_limit;
+	uint8_t protocol; // upper layer; 255: none that could be found
+	bool later;       // a fragment without upper-layer header
+	uint16_t l4_at;   // offset of the upper-layer header from l3
+	uint16_t l4_len;
+};
+void pkt_look_ip6(const struct pkt *p, struct pkt_ip6 *out);
+
+bool ip6_is_multicast(ip6 a);
+bool ip6_is_link_local(ip6 a);
+bool ip6_is_unspecified(ip6 a);
+ip6 ip6_link_local(const uint8_t mac[6]); // RFC 4291 s.2.5.6, appendix A
+ip6 ip6_solicited_node(ip6 a);            // RFC 4291 s.2.7.1
+// Over the pseudo-header of RFC 8200 s.8.1 and `len` octets at l4; the checksum field as it stands.
+uint16_t checksum_ip6(ip6 src, ip6 dst, uint8_t protocol, const uint8_t *l4, size_t len);
+
+struct pkt_nd {       // neighbour solicitation or advertisement, RFC 4861 s.4.3 and s.4.4
+	uint8_t type; // ICMP6_SOLICITATION, ICMP6_ADVERTISEMENT
+	bool router, solicited, override;
+	bool has_mac; // link-layer address option
+	uint8_t mac[6];
+	ip6 target;
+};
+enum {
+	PKT_ND_SIZE = 72 // octets of such a message with its IPv6 header and one option
+};
+// DROP_NONE, or DROP_ND when RFC 4861 s.7.1 says so.
+enum drop pkt_parse_nd(const struct pkt *p, const struct pkt_ip6 *six, struct pkt_nd *out);
+void pkt_write_nd(uint8_t l3[PKT_ND_SIZE], const struct pkt_nd *nd, ip6 src, ip6 dst);
+
+// What a fragment says of itself, for a packet of kind PKT_FRAGMENT.
+struct pkt_fragment {
+	uint16_t id;
+	uint32_t first, end; // octets of the datagram's payload
+	bool more;
+	bool has_ports;        // a first fragment of UDP, TCP or ICMP echo
+	uint16_t sport, dport; // then; echo: both hold the identifier
+};
+// DROP_NONE; DROP_FRAG_TINY: the first without its whole transport header, or a later one that
+// begins inside a TCP header (RFC 1858, RFC 3128); DROP_ICMP_EMBEDDED, DROP_ICMP_TYPE: the first of
+// an ICMP error, or of what is not translated; DROP_L4_HEADER: beyond 65535 octets, empty, or no
+// multiple of eight though more follow. *out is filled in but for the ports whatever comes out.
+enum drop pkt_parse_fragment(const struct pkt *p, struct pkt_fragment *out);
+// Gives a fragment that passed pkt_parse_fragment() the ports of its datagram: it is then a packet
+// of kind PKT_UDP, PKT_TCP or PKT_ECHO with `resolved` set, and `later` when it has no transport
+// header. The first of a TCP segment has its flags, a later one none.
+void pkt_resolve(struct pkt *p, uint8_t kind, uint16_t sport, uint16_t dport);
 
 // ---- checksums (RFC 1071, RFC 1624) ----------------------------------------------------------
 

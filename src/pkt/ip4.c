@@ -108,6 +108,8 @@ static void fill_ip4(struct pkt *p, const struct ip4_wire *ip, uint32_t header)
 	p->l4_at = (uint8_t)header;
 	p->protocol = ip->protocol;
 	p->tcp_flags = 0;
+	p->resolved = false;
+	p->later = false;
 	p->inner = (struct pkt_inner){.at = 0};
 }
 

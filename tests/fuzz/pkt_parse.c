@@ -145,6 +145,75 @@ static void try_echo_reply(const struct pkt *p)
 	free(copy.l3);
 }
 
+// ---- fragments -------------------------------------------------------------------------------
+
+// Cuts the packet, and what it is cut into puts together again: as many octets, in order.
+static void try_cut(const struct pkt *p, uint16_t mtu)
+{
+	uint8_t *out = malloc(mtu);
+	uint32_t at = 0, before = 0;
+	size_t len;
+
+	check(out);
+	while ((len = xlat_cut(p, mtu, &at, out, mtu)) > 0) {
+		struct pkt piece = {.buf = NULL};
+		check(len <= mtu && at > before);
+		check(pkt_parse_ip4(&piece, out, len) <= DROP_COUNT);
+		check(piece.len == len && piece.l4_at + at - before == len);
+		check(memcmp(out + piece.l4_at, p->l3 + p->l4_at + before, at - before) == 0);
+		before = at;
+	}
+	free(out);
+}
+
+static void try_clamp(const struct pkt *p, uint16_t mss)
+{
+	struct pkt copy = copy_of(p, 0);
+
+	xlat_clamp_mss(&copy, mss);
+	check(checksum_error(&copy) == checksum_error(p));
+	check(memcmp(copy.l3, p->l3, p->l4_at + 16u) == 0);
+	free(copy.l3);
+}
+
+static void try_identify(const struct pkt *p)
+{
+	struct pkt copy = copy_of(p, 0);
+
+	xlat_identify(&copy, 0x1234);
+	check(checksum_ip4(copy.l3, copy.l4_at) == 0);
+	check(load_u16(copy.l3 + 4) == 0x1234);
+	check(xlat_is_atomic(&copy) == xlat_is_atomic(p));
+	free(copy.l3);
+}
+
+// A piece that is followed has its ports, or gets those of another.
+static void try_fragment(const struct pkt *p)
+{
+	struct pkt_fragment f;
+	enum drop drop = pkt_parse_fragment(p, &f);
+	uint8_t kind = p->protocol == IP_UDP ? PKT_UDP : p->protocol == IP_TCP ? PKT_TCP : PKT_ECHO;
+
+	check(drop < DROP_COUNT);
+	if (drop != DROP_NONE || (f.first == 0 && !f.has_ports))
+		return;
+	check(f.first < f.end && f.end + p->l4_at <= 65535);
+	for (unsigned way = 0; way < 2; way++) {
+		struct pkt copy = copy_of(p, 0);
+		pkt_resolve(&copy, kind, f.has_ports ? f.sport : 5000, f.has_ports ? f.dport : 53);
+		check(copy.resolved && copy.later == (f.first != 0));
+		(way ? xlat_source : xlat_destination)(&copy, to);
+		check(checksum_ip4(copy.l3, copy.l4_at) == 0);
+		check((way ? copy.src : copy.dst) == to.addr);
+		check(copy.l3[8] == (uint8_t)(p->l3[8] - 1));
+		check(!copy.later || memcmp(copy.l3 + copy.l4_at, p->l3 + p->l4_at,
+					     (size_t)p->len - p->l4_at) == 0);
+		if (kind == PKT_TCP)
+			xlat_clamp_mss(&copy, 1200);
+		free(copy.l3);
+	}
+}
+
 static void try_translations(const struct pkt *p)
 {
 	struct pkt copy = copy_of(p, 0);
@@ -160,6 +229,12 @@ static void try_translations(const struct pkt *p)
 		try_rewrite(p, xlat_error_from_outside);
 		try_rewrite(p, xlat_error_from_inside);
 	}
+	try_identify(p);
+	try_cut(p, (uint16_t)(68 + p->len / 3));
+	if (p->kind == PKT_FRAGMENT)
+		try_fragment(p);
+	if (p->kind == PKT_TCP)
+		try_clamp(p, 1200);
 	if (p->kind == PKT_UDP)
 		try_udp_reply(p);
 	if (p->kind == PKT_ECHO)

@@ -116,6 +116,20 @@ size_t make_packet(uint8_t out[MAKE_MAX], const struct make *m)
 	return len;
 }
 
+size_t make_piece(uint8_t out[MAKE_MAX], const uint8_t *packet, size_t first, size_t end)
+{
+	size_t header = (packet[0] & 15u) * 4, total = (size_t)packet[2] << 8 | packet[3];
+	size_t len = header + end - first;
+	uint32_t flags = packet[6] & 0xc0u;
+
+	memcpy(out, packet, header);
+	memcpy(out + header, packet + header + first, end - first);
+	put(out + 2, 2, (uint32_t)len);
+	put(out + 6, 2, flags << 8 | (end < total - header ? 0x2000 : 0) | (uint32_t)first / 8);
+	make_header_right(out);
+	return len;
+}
+
 void make_header_right(uint8_t *l3)
 {
 	put(l3 + 10, 2, 0);

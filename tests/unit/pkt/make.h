@@ -42,6 +42,10 @@ void make_header_right(uint8_t *l3);
 // Checksum of 16-bit words, one at a time, on top of `sum`; inverted.
 uint16_t make_sum(uint32_t sum, const uint8_t *data, size_t len);
 
+// Writes the fragment with octets first..end-1 of a packet's IP payload; MF is set unless these are
+// its last.
+size_t make_piece(uint8_t out[MAKE_MAX], const uint8_t *packet, size_t first, size_t end);
+
 // Parses `len` octets at l3 into *p, whose fields are first filled with rubbish.
 enum drop make_parse(struct pkt *p, uint8_t *l3, size_t len);
 
