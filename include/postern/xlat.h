@@ -21,6 +21,21 @@
 void xlat_source(struct pkt *p, struct recipe to);
 void xlat_destination(struct pkt *p, struct recipe to);
 void xlat_lower_ttl(struct pkt *p); // forwarding without translation
+// Of a fragment without transport header (p->later) only the IP header changes; of a first fragment
+// the transport checksum covers octets that are elsewhere, and is updated all the same.
+
+// Another IPv4 identification (RFC 6864: of packets that are not atomic).
+void xlat_identify(struct pkt *p, uint16_t id);
+bool xlat_is_atomic(const struct pkt *p); // DF, and not a fragment
+// Lowers the MSS option of a TCP SYN to `mss`; never raises it, and adds none. Nothing happens to a
+// packet that is no SYN.
+void xlat_clamp_mss(struct pkt *p, uint16_t mss);
+
+// Cuts a packet without DF for a link of `mtu` (RFC 791 s.3.2): writes the piece that begins at
+// octet *at of its IP payload (0 at first) to `out`, which has `room` octets, and moves *at on.
+// Returns the piece's length, 0 when there is no more. A fragment is cut further. Options are
+// copied to later pieces as RFC 791 says. `out` must take `mtu` octets; mtu is at least 68.
+size_t xlat_cut(const struct pkt *p, uint16_t mtu, uint32_t *at, uint8_t *out, size_t room);
 
 // ICMP errors (kind PKT_ICMP_ERROR). Outer and embedded headers and all checksums are fixed; the
 // embedded transport checksum is followed where its octets are present (RFC 5508 REQ-3..5, 7).
@@ -42,6 +57,13 @@ bool xlat_may_answer(const struct pkt *p, bool link_group);
 // packet as it stands; 28 octets of room behind it are enough. False when the buffer has too
 // little room: nothing changed.
 bool xlat_make_error(struct pkt *p, ip4 from, uint8_t type, uint8_t code, uint16_t mtu);
+
+// The same for IPv6 (RFC 4443 s.2.4): quotes as much as fits in 1280 octets. `data` is the MTU of
+// ICMP6_TOO_BIG, else 0.
+bool xlat_may_answer6(const struct pkt_ip6 *six, const struct pkt *p);
+bool xlat_make_error6(struct pkt *p, ip6 from, uint8_t type, uint8_t code, uint32_t data);
+// Turns an echo request of *six into its reply from the address it went to.
+void xlat_echo6_reply(struct pkt *p, const struct pkt_ip6 *six);
 
 // Swaps source and destination of a UDP packet and sets its payload length; recomputes checksums,
 // TTL fresh. For replies written in place over the request (PCP). The payload begins at

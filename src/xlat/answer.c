@@ -144,6 +144,8 @@ bool xlat_make_error(struct pkt *p, ip4 from, uint8_t type, uint8_t code, uint16
 	p->l4_at = sizeof(struct ip4_wire);
 	p->protocol = IP_ICMP;
 	p->tcp_flags = 0;
+	p->resolved = false;
+	p->later = false;
 	xlat_write_header(p, tos, FRESH_TTL); // RFC 5508 REQ-10d: the DSCP of what it is about
 	write_error(p, type, code, mtu);
 	return true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The translation of whole packets. The checksum change is reckoned from the old and the new
-// fields each time (RFC 1624 equation 3): a few adds, against a wider table slot.
+// The translation of packets, whole or in fragments. The checksum change is reckoned from the old
+// and the new fields each time (RFC 1624 equation 3): a few adds, against a wider table slot.
 #include <postern/xlat.h>
 
 #include "rewrite.h"
@@ -9,8 +9,12 @@
 // and the two have different checksums.
 static void sum_echo_anew(const struct pkt *p, struct icmp_wire *icmp)
 {
+	uint16_t sum;
+
 	icmp->checksum = be16_of(0);
-	icmp->checksum = be16_of(checksum_fold(checksum_add(0, icmp, (size_t)p->len - p->l4_at)));
+	sum = checksum_fold(checksum_add(0, icmp, (size_t)p->len - p->l4_at));
+	// Of a fragment only zeros tell: the rest of the sum is elsewhere.
+	icmp->checksum = be16_of(p->resolved && sum != 0xffff ? 0 : sum);
 }
 
 // A transport checksum was zero before or is now, which happens once in 65 536 packets, and always
@@ -26,12 +30,25 @@ __attribute__((noinline)) static void settle_zero(const struct pkt *p, uint16_t 
 		sum_echo_anew(p, icmp);
 }
 
+// A fragment without transport header has its address in the IP header and nowhere else.
+__attribute__((noinline)) static void rewrite_later(struct pkt *p, ip4 to, be32 *addr)
+{
+	struct ip4_wire *ip = (void *)p->l3;
+
+	apply_delta(&ip->checksum, replace_addr(addr, to) + lower_ttl(ip, ttl_step(p)));
+}
+
 // Gives one end of the packet, whose address and port stand at these places, its new values.
 static inline void rewrite(struct pkt *p, struct recipe to, be32 *addr, uint8_t *port)
 {
 	const struct l4_layout *layout = l4_layout_of(p->kind);
 	struct ip4_wire *ip = (void *)p->l3;
 	uint8_t *checksum = p->l3 + p->l4_at + layout->checksum_at;
+
+	if (__builtin_expect(p->later, 0)) {
+		rewrite_later(p, to.addr, addr);
+		return;
+	}
 	uint32_t moved = replace_addr(addr, to.addr);
 	uint32_t renumbered = replace_port(port, to.port);
 

@@ -62,6 +62,8 @@ bool xlat_udp_make(struct pkt *p, ip4 src, uint16_t sport, ip4 dst, uint16_t dpo
 	p->l4_at = sizeof(struct ip4_wire);
 	p->protocol = IP_UDP;
 	p->tcp_flags = 0;
+	p->resolved = false;
+	p->later = false;
 	p->inner = (struct pkt_inner){.at = 0};
 	xlat_write_header(p, 0, ttl);
 	write_udp(p, payload_len);
