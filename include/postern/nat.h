@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// nat.h - the mappings of ONE shard: tables, port blocks, subscribers, leases, timers.
+// nat.h - the mappings of ONE shard: tables, sessions, port blocks, subscribers, leases, timers.
 //
 // Owner    the shard's worker makes every call below; no locks anywhere.
 // Readers  control reads struct nat_counters at any time (relaxed; may lag).
@@ -7,7 +7,8 @@
 // Time     comes in as `now_s`: whole seconds of a clock that starts above 0 and never steps back.
 // Bounds   every table is an array sized by struct nat_limits; at the bound a call answers with
 //          the drop reason and changes nothing. No live mapping is ever evicted (RFC 6888 REQ-11D).
-// Book     docs/design/nat.md; RFC 4787, RFC 5382, RFC 5508, RFC 6888, RFC 6056, RFC 6887 s.15
+// Book     docs/design/nat.md; RFC 4787, RFC 5382, RFC 5508, RFC 6888, RFC 7857, RFC 7422,
+//          RFC 6146 s.3.5 (sessions), RFC 6056, RFC 6887 s.15
 #ifndef POSTERN_NAT_H
 #define POSTERN_NAT_H
 
@@ -21,7 +22,8 @@ enum nat_protocol {
 enum {
 	NAT_PROTOCOLS = 3,
 	NAT_MAX_GROUPS = 64,
-	NAT_MAX_ADDRESSES = 65535
+	NAT_MAX_ADDRESSES = 65535,
+	NAT_PORT_TIMERS = 31
 };
 #define NAT_NO_SUBSCRIBER UINT32_MAX
 
@@ -29,6 +31,9 @@ enum {
 
 struct nat_limits { // of one shard, fixed at start
 	uint32_t mappings;
+	uint32_t mappings_reserved; // of these: only explicit mappings may take them
+	uint32_t sessions;
+	uint32_t resting;      // ports in the hold-down list; 0: half the mappings and 1024
 	uint32_t leases;       // MAP and PEER leases and static mappings, resting ones included
 	uint32_t filters;      // FILTERs of all leases
 	uint32_t descriptions; // texts of NAT_DESCRIPTION octets
@@ -39,10 +44,43 @@ struct nat_limits { // of one shard, fixed at start
 
 struct nat_timers { // seconds; nat-behaviour.md section 2 names and floors; idle: at most 65000
 	uint16_t udp, udp_initial, udp_unanswered;
-	uint16_t tcp_idle, tcp_trans_open, tcp_trans_close;
+	uint16_t tcp_idle, tcp_trans_open, tcp_trans_close, tcp_rst;
 	uint16_t icmp;
 	uint16_t hold_down;     // implicit ports
 	uint16_t pcp_hold_down; // ports of ended leases
+	// UDP mappings that only ever sent to such a port live that long (RFC 4787 REQ-5a); ports
+	// 1..1023, ascending.
+	uint16_t n_ports;
+	struct nat_port_timer {
+		uint16_t port, seconds;
+	} ports[NAT_PORT_TIMERS];
+};
+
+enum nat_filtering { // who may send in, RFC 4787 s.5
+	NAT_EIF,     // anybody
+	NAT_ADF,     // addresses that the internal endpoint has sent to
+	NAT_APDF     // address and port that it has sent to
+};
+
+// Deterministic NAT (RFC 7422): which ports a host has follows from his address alone, by
+// arithmetic. Hosts are counted through all `inside` prefixes in their order. Host number k has
+// ports_per_host ports from port_first + ports_per_host * (k mod hosts_per_address) on, of external
+// address number k / hosts_per_address. Behind the last host's ports, and up to port_last, each
+// address keeps its overflow part, which is given out in blocks of port_set_size.
+struct nat_plan {
+	const struct prefix4 *inside; // borrowed, as long as the policy it stands in
+	uint32_t n_inside, n_hosts;
+	const ip4 *external; // ascending; borrowed likewise
+	uint32_t n_external;
+	uint32_t hosts_per_address;
+	uint16_t port_first, port_last; // port_first is a multiple of port_set_size
+	uint16_t ports_per_host;        // likewise
+	uint16_t port_set_size;
+};
+
+struct nat_share { // ports of one external address
+	ip4 address;
+	uint16_t first, last;
 };
 
 struct nat_policy {             // of one NAT group, live
@@ -50,8 +88,26 @@ struct nat_policy {             // of one NAT group, live
 	uint16_t block_limit;   // blocks one subscriber may hold
 	uint32_t port_limit;    // ports per subscriber and protocol, implicit and explicit
 	uint32_t lease_limit;   // ports in explicit mappings, and PEERs, per subscriber
-	uint16_t filter_limit;  // filters per explicit mapping
-	bool pairing_soft;      // another address when the paired one is full
+	uint32_t session_limit; // sessions per subscriber, 0: no limit
+	uint32_t mapping_rate;  // new implicit mappings per subscriber and second, 0: no limit
+	uint32_t mapping_burst;
+	uint16_t filter_limit; // filters per explicit mapping
+	// Where explicit mappings get their ports; 0: in the subscriber's blocks. Not in any block,
+	// and no block lies there.
+	uint16_t explicit_first, explicit_last;
+	uint16_t block_timeout;     // port-set-timeout: seconds that an empty block stays his
+	uint32_t pairing_retention; // seconds for which a host without ports keeps his address
+	uint8_t filtering[NAT_PROTOCOLS]; // enum nat_filtering
+	uint8_t user_high;           // percent of port_limit at which NAT_EVENT_USER_HIGH; 0: never
+	bool pairing_soft;           // another address when the paired one is full
+	bool parity;                 // RFC 4787 REQ-4
+	bool compact;                // older blocks are filled first
+	bool inbound_refresh;        // RFC 4787 REQ-6a
+	bool tcp_reopen;             // a SYN begins anew what both sides have closed
+	bool rst_in_fin;             // RST ends a half-closed session like an open one
+	bool log_mappings;           // events for each implicit mapping, not for its block only
+	bool log_sessions;           // events for each session
+	const struct nat_plan *plan; // NULL: not deterministic
 };
 
 // ---- keys and views --------------------------------------------------------------------------
@@ -101,12 +157,32 @@ struct nat_view {               // one mapping, or one lease, as it stands
 	struct recipe remote; // view of one PEER lease: the remote peer
 };
 
+enum nat_state { // of a session: RFC 6146 s.3.5.2.2 as RFC 7857 s.2 takes it over
+	NAT_CLOSED,
+	NAT_I_INIT, // the internal side's SYN was seen
+	NAT_E_INIT,
+	NAT_ESTABLISHED,
+	NAT_I_FIN,
+	NAT_E_FIN,
+	NAT_BOTH_FIN,
+	NAT_TRANS, // after RST
+	NAT_OPEN,  // UDP, ICMP: there is nothing to open
+	NAT_STATES
+};
+
+struct nat_session_view {
+	struct nat_key key;
+	struct recipe external, remote; // remote port 0: any (address-dependent filtering)
+	uint8_t group, state;           // enum nat_state
+	uint32_t left_s;
+};
+
 struct nat_subscriber_view {
 	ip4 host;
 	uint8_t realm, group;
 	ip4 external;                    // paired address
 	uint32_t n_ports[NAT_PROTOCOLS]; // UDP, TCP, ICMP
-	uint32_t n_blocks, n_leases;
+	uint32_t n_blocks, n_leases, n_sessions;
 	uint32_t epoch_base_s; // 0: only the group's Epoch counts
 };
 
@@ -125,6 +201,13 @@ struct nat_subscriber_view {
 	X(cleared, "Mappings removed by the operator or by a new configuration.")                  \
 	X(blocks_taken, "Port blocks given to subscribers.")                                       \
 	X(blocks_returned, "Port blocks given back.")                                              \
+	X(sessions_created, "Sessions made: TCP connections, and peers under ADF and APDF.")       \
+	X(sessions_expired, "Sessions that idled out.")                                            \
+	X(sessions_unrecorded,                                                                     \
+		"Sessions not recorded under EIF: the table or the limit was full.")               \
+	X(refused_port_limit, "Mappings refused by port-limit.")                                   \
+	X(refused_mapping_rate, "Mappings refused by mapping-rate.")                               \
+	X(events_lost, "NAT events that found no room on their way to the log.")                   \
 	X(subscribers_created, "Subscribers seen for the first time.")                             \
 	X(subscribers_removed, "Subscribers forgotten after their last port.")                     \
 	X(hold_down_early, "Ports released before hold-down ended: the list was full.")            \
@@ -132,6 +215,7 @@ struct nat_subscriber_view {
 
 #define NAT_GAUGES(X)                                                                              \
 	X(mappings, "Mappings now.")                                                               \
+	X(sessions, "Sessions now.")                                                               \
 	X(leases, "Leases now, resting ones included.")                                            \
 	X(filters, "FILTERs now.")                                                                 \
 	X(descriptions, "DESCRIPTIONs kept now.")                                                  \
@@ -147,6 +231,24 @@ struct nat_counters {
 #undef X
 };
 
+#define NAT_GROUP_COUNTERS(X)                                                                      \
+	X(port_mapping_creations, "Port mappings created.")                                        \
+	X(port_map_failure_drops, "Mappings refused for want of a port (RFC 7659).")               \
+	X(port_map_limit_drops, "Mappings refused by a limit of the subscriber.")                  \
+	X(address_map_failure_drops, "Mappings refused for want of an address or block.")          \
+	X(total_port_mappings, "Port mappings now.")                                               \
+	X(total_active_subscribers, "Subscribers with mappings, blocks or leases now.")            \
+	X(total_sessions, "Sessions now.")                                                         \
+	X(blocks_allocated, "Port blocks held now.")                                               \
+	X(blocks_total, "Port blocks of the pool, held or free.")                                  \
+	X(addresses_total, "External addresses of the pool.")
+
+struct nat_group_counters { // one NAT group's part of this shard; names of RFC 8512
+#define X(name, sentence) uint64_t name;
+	NAT_GROUP_COUNTERS(X)
+#undef X
+};
+
 struct nat;
 
 // ---- life ------------------------------------------------------------------------------------
@@ -156,9 +258,24 @@ size_t nat_size(const struct nat_limits *limits); // octets, a multiple of CACHE
 struct nat *nat_init(
 	void *mem, const struct nat_limits *limits, const struct rng *seed, uint32_t now_s);
 void nat_set_timers(struct nat *n, const struct nat_timers *timers); // live
-// What a group's mappings that must move are granted elsewhere: copied.
+// What the background needs of a group's policy: copied, but for the plan, which stays the
+// caller's. A change of filtering reaches the mappings that stand within some steps; those made
+// under EIF then accept nobody until they send again.
 void nat_set_policy(struct nat *n, uint8_t group, const struct nat_policy *policy);
 const struct nat_counters *nat_counters(const struct nat *n);
+const struct nat_group_counters *nat_group_counters(const struct nat *n, uint8_t group);
+
+// ---- deterministic NAT: pure functions of the plan -------------------------------------------
+
+// False: not one of the plan's hosts.
+bool nat_plan_forward(const struct nat_plan *plan, ip4 host, struct nat_share *share);
+enum nat_plan_place {
+	NAT_PLAN_NONE, // not an address or port of the plan
+	NAT_PLAN_HOST,
+	NAT_PLAN_OVERFLOW, // whose it is follows from nothing but the NAT log
+};
+enum nat_plan_place nat_plan_reverse(
+	const struct nat_plan *plan, ip4 address, uint16_t port, ip4 *host);
 
 // ---- external addresses ----------------------------------------------------------------------
 
@@ -167,6 +284,9 @@ struct nat_address {
 	uint8_t group;
 	uint16_t port_first, port_last; // this shard's dynamic ports; first > last: statics only
 	uint16_t port_set_size;
+	uint16_t explicit_first, explicit_last; // this shard's part of policy.explicit_*; 0: none
+	bool planned; // deterministic: hosts have their own ports here, port_first to port_last is
+		      // this shard's part of the overflow
 };
 
 // 0; -ENOSPC when all places are taken; -EEXIST. Changing the port range of a known one: remove it.
@@ -186,25 +306,31 @@ enum {
 
 struct nat_out { // one packet from inside
 	struct nat_key key;
-	uint8_t tcp_flags; // NAT_TCP only
-	uint8_t tcp_data;  // NAT_TCP: non-zero when it carries octets
-	struct recipe to;  // result: external endpoint
+	uint8_t tcp_flags;    // possible ones; 0 if not TCP, and of a fragment without TCP header
+	uint8_t tcp_data;     // TCP: non-zero when it carries octets
+	struct recipe remote; // where it goes
+	struct recipe to;     // result: external endpoint
 };
 
 struct nat_in {             // one packet from outside
 	struct recipe at;   // external endpoint it went to
 	struct recipe from; // remote endpoint it came from
 	uint8_t protocol;
+	uint8_t tcp_flags; // as above
+	uint8_t tcp_data;
+	uint8_t drop;      // result, enum drop: why it has no way in; written if it has none
 	struct nat_key to; // result: internal endpoint
 };
 
 // Looks all up, prefetching; refreshes the mappings found (RFC 4787 REQ-6). Bit i of the result is
 // set when packet i has a live mapping. `count` at most NAT_BURST.
 uint32_t nat_find_out(struct nat *n, struct nat_out *packets, unsigned count, uint32_t now_s);
-// Looks all up without refreshing them (REQ-6a off); marks them as replied to, once. Bit i of
-// *filtered is set, and that of the result is not, when the mapping is there but its FILTERs do not
-// let packet i in (RFC 6887 s.13.3; a remote peer of a PEER lease passes).
-uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count, uint32_t *filtered);
+// Looks all up, marks them as replied to, once, and lets TCP sessions follow (mappings, and UDP and
+// ICMP sessions, are refreshed only with inbound_refresh, RFC 4787 REQ-6a). Bit i of the result is
+// set when packet i may go in; if not, packets[i].drop says why: DROP_NO_MAPPING_INBOUND,
+// DROP_FILTERED_ADF, DROP_FILTERED_APDF, DROP_UNSOLICITED_SYN (the same, of a TCP SYN), or
+// DROP_PCP_FILTER (RFC 6887 s.13.3; a remote peer of a PEER lease passes).
+uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count, uint32_t now_s);
 
 // Starts the memory reads that a create for this key will need.
 void nat_prefetch_create(struct nat *n, const struct nat_key *key);
@@ -222,6 +348,10 @@ enum drop nat_pair(struct nat *n, const struct nat_policy *policy, uint8_t group
 // Read-only looks, for ICMP errors and hairpins: nothing is refreshed.
 bool nat_peek_out(const struct nat *n, const struct nat_key *key, struct recipe *to);
 bool nat_peek_in(const struct nat *n, uint8_t protocol, struct recipe at, struct nat_key *to);
+// Whether an ICMP error about a packet from `at` to `remote` may come in: under ADF and APDF only
+// where that packet could have been sent (RFC 5508 REQ-4).
+bool nat_may_complain(
+	const struct nat *n, uint8_t protocol, struct recipe at, struct recipe remote);
 
 // ---- leases: what PCP asks for (RFC 6887 s.11 to s.16) ---------------------------------------
 //
@@ -380,6 +510,73 @@ bool nat_walk_mappings(const struct nat *n, uint32_t *cursor, uint32_t budget, u
 	bool (*see)(void *ctx, const struct nat_view *view), void *ctx);
 bool nat_walk_subscribers(const struct nat *n, uint32_t *cursor, uint32_t budget,
 	bool (*see)(void *ctx, const struct nat_subscriber_view *view), void *ctx);
+
+// The sessions of one mapping, `budget` of them from *cursor on (0 at first). Sessions that end
+// during a walk may hide others from it.
+bool nat_session_walk(const struct nat *n, const struct nat_key *key, uint32_t *cursor,
+	uint32_t budget, uint32_t now_s,
+	bool (*see)(void *ctx, const struct nat_session_view *view), void *ctx);
+
+// Who has, or last had, an external port: its mapping if one lives, and its block.
+struct nat_tenancy {
+	bool mapped; // `mapping` stands there now
+	struct nat_view mapping;
+	bool held, held_before; // its block: by whom, from when (second of `now_s`)
+	uint8_t realm, realm_before;
+	ip4 host, host_before;
+	uint32_t since_s, since_before_s, until_before_s;
+	uint16_t first, last; // the block's ports
+};
+bool nat_trace(const struct nat *n, uint8_t protocol, struct recipe external, uint32_t now_s,
+	struct nat_tenancy *out); // false: not an address or port of this shard
+
+// ---- events: what the NAT log tells (RFC 8158) -----------------------------------------------
+
+#define NAT_EVENTS(X)                                                                              \
+	X(BLOCK_TAKEN, "block-allocated")                                                          \
+	X(BLOCK_RETURNED, "block-released")                                                        \
+	X(BLOCK_HELD, "block-held") /* interim: it is still his */                                 \
+	X(MAPPING_CREATED, "mapping-created")                                                      \
+	X(MAPPING_DELETED, "mapping-deleted")                                                      \
+	X(SESSION_CREATED, "session-created")                                                      \
+	X(SESSION_DELETED, "session-deleted")                                                      \
+	X(ADDRESS_BOUND, "address-bound") /* a subscriber and his paired address */                \
+	X(ADDRESS_UNBOUND, "address-unbound")                                                      \
+	X(ADDRESSES_EXHAUSTED, "addresses-exhausted")                                              \
+	X(PORTS_EXHAUSTED, "ports-exhausted")                                                      \
+	X(QUOTA_PORTS, "quota-ports")                                                              \
+	X(QUOTA_SESSIONS, "quota-sessions")                                                        \
+	X(QUOTA_SUBSCRIBERS, "quota-subscribers") /* the table is full */                          \
+	X(QUOTA_MAPPINGS, "quota-mappings")       /* likewise */                                   \
+	X(USER_HIGH, "user-high")
+
+enum nat_event_kind {
+	NAT_EVENT_NONE,
+#define X(name, text) NAT_EVENT_##name,
+	NAT_EVENTS(X)
+#undef X
+	NAT_EVENT_KINDS
+};
+
+struct nat_event {
+	uint8_t kind; // enum nat_event_kind
+	uint8_t group;
+	uint8_t mapping; // mappings: enum nat_kind
+	uint8_t spare;
+	struct nat_key key;     // blocks: host and realm; sets: the first port
+	struct recipe external; // blocks and sets: the first port
+	uint16_t last_port;     // blocks and sets
+	struct recipe remote;   // sessions
+	uint32_t lifetime_s;    // leases
+	uint32_t limit;         // quotas: the limit that was reached
+};
+
+// Takes the oldest event out; false: none. Exhaustion and quotas are told at most once a second and
+// subscriber (or group). Events that find no room are counted. Explicit and static mappings are
+// always told, blocks of the plan never (RFC 7422).
+bool nat_event_next(struct nat *n, struct nat_event *out);
+// Tells BLOCK_HELD of each block from *cursor on, `budget` looked at; true when through.
+bool nat_events_interim(struct nat *n, uint32_t *cursor, uint32_t budget);
 
 // ---- background ------------------------------------------------------------------------------
 

@@ -54,7 +54,8 @@ static void places_rebuild(struct nat *n)
 
 bool port_is_reserved(const struct address *a, uint8_t protocol, uint16_t port)
 {
-	if (port < a->port_first || port > a->port_last)
+	if ((port < a->port_first || port > a->port_last) && !port_is_explicit(a, port) &&
+		!(a->planned && port >= a->host_first && port < a->port_first))
 		return true;
 	return protocol == NAT_UDP && port >= PCP_PORT_FIRST && port <= PCP_PORT_LAST;
 }
@@ -106,7 +107,7 @@ static void address_open_ports(struct nat *n, uint32_t a)
 		uint64_t *words = used_words(n, protocol, a);
 
 		memset(words, 0xff, 1024 * sizeof *words);
-		for (uint32_t p = ad->port_first; p <= ad->port_last; p++) {
+		for (uint32_t p = 0; p <= UINT16_MAX; p++) {
 			if (!port_is_reserved(ad, protocol, (uint16_t)p))
 				words[p / 64] &= ~(UINT64_C(1) << p % 64);
 		}
@@ -128,6 +129,7 @@ static void address_open_blocks(struct nat *n, uint32_t a)
 		words[b / 64] |= UINT64_C(1) << b % 64;
 		ad->n_free++;
 	}
+	n->group_counters[ad->group].blocks_total += ad->n_free;
 }
 
 static int address_again(struct nat *n, uint32_t index, const struct nat_address *a)
@@ -136,7 +138,8 @@ static int address_again(struct nat *n, uint32_t index, const struct nat_address
 
 	if (ad->state != ADDRESS_DRAINING || ad->group != a->group ||
 		ad->port_first != a->port_first || ad->port_last != a->port_last ||
-		1u << ad->shift != a->port_set_size)
+		ad->explicit_first != a->explicit_first || ad->explicit_last != a->explicit_last ||
+		ad->planned != a->planned || 1u << ad->shift != a->port_set_size)
 		return -EEXIST;
 	ad->state = ADDRESS_LIVE;
 	n->n_draining--;
@@ -166,14 +169,21 @@ int nat_address_add(struct nat *n, const struct nat_address *a)
 		.state = ADDRESS_LIVE,
 		.group = a->group,
 		.shift = (uint8_t)__builtin_ctz(a->port_set_size),
+		.planned = a->planned,
 		.port_first = a->port_first,
-		.port_last = a->port_last};
+		.port_last = a->port_last,
+		.host_first = a->planned ? n->policies[a->group].plan->port_first : 0,
+		.explicit_first = a->explicit_first,
+		.explicit_last = a->explicit_last};
+	if (a->planned && a->port_first > a->port_last) // no overflow part here
+		n->addresses[index].port_first = UINT16_MAX;
 	n->address_ip[index] = a->ip;
 	places_insert(n, a->ip, index);
 	address_open_ports(n, index);
 	address_open_blocks(n, index);
 	address_list_add(n, index);
 	n->counters.addresses++;
+	n->group_counters[a->group].addresses_total++;
 	return 0;
 }
 
@@ -196,6 +206,10 @@ void nat_address_remove(struct nat *n, ip4 ip)
 
 void address_forget(struct nat *n, uint32_t a)
 {
+	struct nat_group_counters *c = &n->group_counters[n->addresses[a].group];
+
+	c->addresses_total--;
+	c->blocks_total -= n->addresses[a].n_free; // all of them by now
 	n->addresses[a].state = ADDRESS_NONE;
 	n->n_draining--;
 	n->counters.addresses--;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Background work in bounded portions: leases that run out, hold-down that ends, idle mappings,
-// addresses that leave, and what the operator wants gone.
+// and addresses that leave.
 //
 // Implicit mappings have no timer. A sweep looks at every line of the table once in ten seconds;
 // what it finds idle is gathered and its cold memory prefetched before the first is touched.
@@ -76,11 +76,18 @@ static inline void forget_old_traffic(const struct nat *n, struct slot *s, uint3
 
 	if ((s->bits & SLOT_PROTOCOL) == NAT_UDP) // answered or not: its block knows
 		timeout = max_u32(n->timers.udp, n->timers.udp_initial);
-	if (s->bits & SLOT_SEEN && idle > timeout)
-		s->bits = (uint8_t)(s->bits & ~SLOT_SEEN);
+	if (!(s->bits & SLOT_SEEN) || idle <= timeout)
+		return;
+	if ((s->bits & SLOT_PROTOCOL) == NAT_TCP) {
+		if (sessions_kept(n, s))
+			return; // their sweep will see
+		s->hangs &= (uint8_t)~HANGS_LOOSE;
+	}
+	s->bits = (uint8_t)(s->bits & ~SLOT_SEEN);
 }
 
-// Whether the sweep must look closer at a slot: idle beyond the shortest time that could end it.
+// Whether the sweep must look closer at a slot: idle beyond the shortest time that could end it, or
+// TCP whose last session was found to be over by somebody else.
 static inline bool is_suspect(const struct nat *n, struct slot *s, uint32_t now_s)
 {
 	uint32_t idle = slot_idle_s(s, now_s);
@@ -88,7 +95,7 @@ static inline bool is_suspect(const struct nat *n, struct slot *s, uint32_t now_
 	if ((s->bits & SLOT_PROTOCOL) == 0)
 		return false;
 	if (!(s->bits & SLOT_LEASE) || peer_is_closed(s))
-		return idle > n->timeout[s->bits & SLOT_TIMER];
+		return idle > slot_timeout(n, s) || !(s->bits & SLOT_SEEN);
 	forget_old_traffic(n, s, idle);
 	return false;
 }
@@ -167,24 +174,7 @@ static bool step_sweep(struct nat *n, uint32_t now_s)
 	return n->sweep_credit > 0;
 }
 
-// ---- addresses that leave, subscribers that are cleared --------------------------------------
-
-// Ends the mapping behind an external port with whatever hangs on it; static ones stay.
-static void end_port(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s)
-{
-	const struct entry *e = entry_at(n, protocol, ext);
-	struct nat_key key = {e->host, e->port, e->realm, protocol};
-	uint32_t slot, lease;
-
-	if ((e->bits & EXT_STATE) != EXT_MAPPED)
-		return;
-	slot = slot_find(n, &key);
-	lease = lease_on(n, slot);
-	if (lease != NO_LEASE && n->leases[lease].state == LEASE_STATIC)
-		return;
-	n->counters.explicit_deleted += mapping_delete(n, slot, now_s);
-	n->counters.cleared++;
-}
+// ---- addresses that leave --------------------------------------------------------------------
 
 // False: it must wait until clients have been told what moved.
 static bool drain(struct nat *n, uint32_t a, uint32_t *budget, uint32_t now_s)
@@ -217,47 +207,18 @@ static bool step_drain(struct nat *n, uint32_t now_s)
 	return budget == 0;
 }
 
-// Goes on where the last call stopped in this block. When another block was cleared in between it
-// starts anywhere, so that two who are cleared by turns do not look at the same ports for ever.
-static uint32_t clear_block(struct nat *n, uint32_t block, uint32_t budget, uint32_t now_s)
-{
-	uint32_t a = block / n->blocks_per_address, size = UINT32_C(1) << n->addresses[a].shift;
-	uint32_t first = block % n->blocks_per_address * size, all = size * NAT_PROTOCOLS;
-	uint32_t i = n->clear_block == block ? n->clear_at % all : rng_below(&n->rng, all);
-
-	for (; budget > 0 && n->blocks[block].live > 0; budget--, i = (i + 1) % all) {
-		uint8_t protocol = (uint8_t)(NAT_UDP + i / size);
-		uint32_t ext = ext_of(a, (uint16_t)(first + i % size));
-
-		end_port(n, protocol, ext, now_s);
-	}
-	n->clear_block = block;
-	n->clear_at = i;
-	return budget;
-}
-
-// A subscriber without blocks may be gone after any end_port(), so he is looked up again.
-bool nat_subscriber_clear(struct nat *n, uint8_t realm, ip4 host, uint32_t budget, uint32_t now_s)
-{
-	while (budget > 0) {
-		uint32_t i = subscriber_find(n, realm, host);
-		uint32_t b = i == NO_SUBSCRIBER ? 0 : n->subscribers[i].blocks;
-
-		while (b != 0 && n->blocks[b - 1].live == 0)
-			b = n->blocks[b - 1].next;
-		if (b == 0)
-			return true;
-		budget = clear_block(n, b - 1, budget, now_s);
-	}
-	return false;
-}
-
 bool nat_step(struct nat *n, uint32_t now_s)
 {
-	bool more = step_leases(n, now_s);
+	bool more;
+
+	n->clock_s = now_s;
+	more = step_leases(n, now_s);
 
 	more |= step_rests(n, now_s);
 	more |= step_sweep(n, now_s);
+	more |= step_sessions(n, now_s);
+	more |= step_review(n);
+	more |= step_waits(n, now_s);
 	if (n->n_draining > 0)
 		more |= step_drain(n, now_s);
 	return more;

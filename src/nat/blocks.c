@@ -7,10 +7,10 @@
 
 #include "tables.h"
 
-// A random free bit of `word`, or -1.
-static int pick_bit(struct nat *n, uint64_t free)
+// A random free bit of `span` bits, a power of two, from `first` on; or -1.
+static int pick_bit(struct nat *n, uint64_t free, unsigned first, unsigned span)
 {
-	unsigned turn = rng_u32(&n->rng) & 63;
+	unsigned turn = first + (rng_u32(&n->rng) & (span - 1));
 	uint64_t turned;
 
 	if (free == 0)
@@ -19,7 +19,18 @@ static int pick_bit(struct nat *n, uint64_t free)
 	return (int)(((unsigned)__builtin_ctzll(turned) + turn) & 63);
 }
 
-static bool block_pick(struct nat *n, uint32_t block, uint8_t protocol, uint32_t *ext)
+#define ANY_PORT UINT64_MAX
+
+// Those of 64 consecutive ports that are as even or odd as this one (RFC 4787 REQ-4).
+static uint64_t alike(const struct nat_policy *policy, const struct nat_key *key)
+{
+	if (!policy->parity || key->protocol == NAT_ICMP)
+		return ANY_PORT;
+	return key->port & 1 ? UINT64_C(0xaaaaaaaaaaaaaaaa) : UINT64_C(0x5555555555555555);
+}
+
+static bool block_pick(
+	struct nat *n, uint32_t block, uint8_t protocol, uint64_t wanted, uint32_t *ext)
 {
 	uint32_t a = block / n->blocks_per_address;
 	uint32_t first = block_first_port(n, block), size = block_size(n, block);
@@ -29,11 +40,11 @@ static bool block_pick(struct nat *n, uint32_t block, uint8_t protocol, uint32_t
 
 	for (uint32_t i = 0; i < n_words; i++) {
 		uint32_t w = (start + i) % n_words;
-		uint64_t free = ~words[w];
+		uint64_t free = ~words[w] & wanted;
 
 		if (size < 64)
 			free &= ((UINT64_C(1) << size) - 1) << first % 64;
-		int bit = pick_bit(n, free);
+		int bit = pick_bit(n, free, size < 64 ? first % 64 : 0, min_u32(size, 64));
 		if (bit >= 0) {
 			*ext = ext_of(a, (uint16_t)((first & ~63u) + w * 64 + (uint32_t)bit));
 			return true;
@@ -52,7 +63,7 @@ static uint32_t address_pick_block(struct nat *n, uint32_t a)
 		return UINT32_MAX;
 	for (uint32_t i = 0; i < n->block_words; i++) {
 		uint32_t w = (start + i) % n->block_words;
-		int bit = pick_bit(n, words[w]);
+		int bit = pick_bit(n, words[w], 0, 64);
 		if (bit >= 0)
 			return a * n->blocks_per_address + w * 64 + (uint32_t)bit;
 	}
@@ -72,20 +83,28 @@ void block_take(struct nat *n, uint32_t subscriber, uint32_t block)
 	struct block *b = &n->blocks[block];
 	uint32_t a = block / n->blocks_per_address, i = block % n->blocks_per_address;
 
-	n->free_blocks[(size_t)a * n->block_words + i / 64] &= ~(UINT64_C(1) << i % 64);
-	if (--n->addresses[a].n_free == 0)
-		address_list_remove(n, a);
+	if (!block_is_planned(n, block)) {
+		n->free_blocks[(size_t)a * n->block_words + i / 64] &= ~(UINT64_C(1) << i % 64);
+		if (--n->addresses[a].n_free == 0)
+			address_list_remove(n, a);
+	}
+	bool paired = subscriber_has_pair(n, s) && pair_is_usable(n, s);
 	*b = (struct block){.subscriber = subscriber + 1, .next = s->blocks};
 	if (s->blocks != 0)
 		n->blocks[s->blocks - 1].prev = block + 1;
 	s->blocks = block + 1;
 	memset(s->full_s, 0, sizeof s->full_s);
-	if (s->n_blocks++ == 0 && (s->n_statics == 0 || !pair_is_usable(n, s)))
+	if (s->n_blocks++ == 0 && !paired) {
 		s->address = (uint16_t)a;
+		event_pairing(n, NAT_EVENT_ADDRESS_BOUND, s);
+	}
 	if (a == s->address)
 		s->active = block + 1;
 	n->counters.blocks_taken++;
 	n->counters.blocks++;
+	n->group_counters[s->group].blocks_allocated++;
+	tenure_begin(n, block, n->clock_s);
+	event_block(n, NAT_EVENT_BLOCK_TAKEN, block);
 }
 
 // Who holds blocks is paired with an address that he has a block on: one without might be
@@ -106,6 +125,8 @@ void block_return(struct nat *n, uint32_t block)
 	uint32_t a = block / n->blocks_per_address, i = block % n->blocks_per_address;
 	struct subscriber *s = &n->subscribers[b->subscriber - 1];
 
+	event_block(n, NAT_EVENT_BLOCK_RETURNED, block);
+	tenure_end(n, block, n->clock_s);
 	if (b->prev != 0)
 		n->blocks[b->prev - 1].next = b->next;
 	else
@@ -117,12 +138,17 @@ void block_return(struct nat *n, uint32_t block)
 	s->n_blocks--;
 	if (s->blocks != 0)
 		pair_again(n, s);
+	if (!subscriber_holds(s))
+		event_pairing(n, NAT_EVENT_ADDRESS_UNBOUND, s);
 	*b = (struct block){0};
-	n->free_blocks[(size_t)a * n->block_words + i / 64] |= UINT64_C(1) << i % 64;
-	n->addresses[a].n_free++;
-	address_list_add(n, a);
+	if (!block_is_planned(n, block)) {
+		n->free_blocks[(size_t)a * n->block_words + i / 64] |= UINT64_C(1) << i % 64;
+		n->addresses[a].n_free++;
+		address_list_add(n, a);
+	}
 	n->counters.blocks_returned++;
 	n->counters.blocks--;
+	n->group_counters[s->group].blocks_allocated--;
 }
 
 void block_return_if_empty(struct nat *n, uint32_t block)
@@ -130,7 +156,7 @@ void block_return_if_empty(struct nat *n, uint32_t block)
 	const struct block *b = &n->blocks[block];
 	uint32_t subscriber = b->subscriber - 1;
 
-	if (b->subscriber == 0 || b->used != 0)
+	if (b->subscriber == 0 || b->used != 0 || block_waits(n, block, n->clock_s))
 		return;
 	block_return(n, block);
 	subscriber_drop_if_empty(n, subscriber);
@@ -141,7 +167,7 @@ static enum drop choose_address(
 	struct nat *n, const struct nat_policy *policy, struct subscriber *s, uint32_t *a)
 {
 	uint32_t *round = &n->group_list[s->group];
-	bool paired = (s->n_blocks > 0 || s->n_statics > 0) && pair_is_usable(n, s);
+	bool paired = subscriber_has_pair(n, s) && pair_is_usable(n, s);
 
 	*a = s->address;
 	if (paired && n->addresses[*a].n_free > 0)
@@ -162,7 +188,9 @@ enum drop block_open(
 	uint32_t a;
 	enum drop why;
 
-	if (s->n_blocks >= policy->block_limit)
+	if (planned_open(n, policy, subscriber, block))
+		return DROP_NONE;
+	if (s->n_blocks >= policy->block_limit + planned_blocks(policy))
 		return DROP_QUOTA_BLOCKS;
 	why = choose_address(n, policy, s, &a);
 	if (why != DROP_NONE)
@@ -185,9 +213,10 @@ void pair_with(struct nat *n, struct subscriber *s, uint32_t block)
 // A port of a block just taken. One whose ports of this protocol all belong to static mappings
 // goes back at once.
 static bool block_try(struct nat *n, uint32_t subscriber, uint32_t block, uint32_t active,
-	uint8_t protocol, uint32_t *ext)
+	uint8_t protocol, uint64_t wanted, uint32_t *ext)
 {
-	if (block_pick(n, block, protocol, ext))
+	if (block_pick(n, block, protocol, wanted, ext) ||
+		block_pick(n, block, protocol, ANY_PORT, ext))
 		return true;
 	block_return(n, block);
 	n->subscribers[subscriber].active = active;
@@ -195,7 +224,7 @@ static bool block_try(struct nat *n, uint32_t subscriber, uint32_t block, uint32
 }
 
 static enum drop pick_from_new(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
-	uint8_t protocol, uint32_t *ext)
+	const struct nat_key *key, uint32_t *ext)
 {
 	struct subscriber *s = &n->subscribers[subscriber];
 	uint32_t active = s->active, block;
@@ -203,7 +232,7 @@ static enum drop pick_from_new(struct nat *n, const struct nat_policy *policy, u
 
 	if (why != DROP_NONE)
 		return why;
-	if (!block_try(n, subscriber, block, active, protocol, ext))
+	if (!block_try(n, subscriber, block, active, key->protocol, alike(policy, key), ext))
 		return DROP_POOL_NO_PORT;
 	if (s->n_blocks == 1 || !pair_is_usable(n, s)) // his first one, or the pair was withdrawn
 		s->address = (uint16_t)(block / n->blocks_per_address);
@@ -222,7 +251,8 @@ static bool pick_from_older(
 		return false; // at most one search a second, at the subscriber's own cost
 	for (unsigned i = 0; i < OLD_BLOCKS_TRIED && b != 0; i++, b = n->blocks[b - 1].next) {
 		uint32_t a = (b - 1) / n->blocks_per_address;
-		if (n->addresses[a].state == ADDRESS_LIVE && block_pick(n, b - 1, protocol, ext)) {
+		if (n->addresses[a].state == ADDRESS_LIVE &&
+			block_pick(n, b - 1, protocol, ANY_PORT, ext)) {
 			pair_with(n, s, b - 1); // the paired address may have been withdrawn
 			return true;
 		}
@@ -231,17 +261,29 @@ static bool pick_from_older(
 	return false;
 }
 
-enum drop port_choose(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
-	uint8_t protocol, uint32_t now_s, uint32_t *ext)
+static bool pick_from_active(
+	struct nat *n, uint32_t subscriber, uint8_t protocol, uint64_t wanted, uint32_t *ext)
 {
-	const struct subscriber *s = &n->subscribers[subscriber];
+	uint32_t active = n->subscribers[subscriber].active;
+
+	return active != 0 &&
+	       n->addresses[(active - 1) / n->blocks_per_address].state == ADDRESS_LIVE &&
+	       block_pick(n, active - 1, protocol, wanted, ext);
+}
+
+enum drop port_choose(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
+	const struct nat_key *key, uint32_t now_s, uint32_t *ext)
+{
+	uint64_t wanted = alike(policy, key);
+	uint8_t protocol = key->protocol;
 	enum drop why;
 
-	if (s->active != 0 &&
-		n->addresses[(s->active - 1) / n->blocks_per_address].state == ADDRESS_LIVE &&
-		block_pick(n, s->active - 1, protocol, ext))
+	if (policy->compact && pick_from_older(n, subscriber, protocol, now_s, ext))
 		return DROP_NONE;
-	why = pick_from_new(n, policy, subscriber, protocol, ext);
+	if (pick_from_active(n, subscriber, protocol, wanted, ext) ||
+		(wanted != ANY_PORT && pick_from_active(n, subscriber, protocol, ANY_PORT, ext)))
+		return DROP_NONE;
+	why = pick_from_new(n, policy, subscriber, key, ext);
 	if (why != DROP_NONE && pick_from_older(n, subscriber, protocol, now_s, ext))
 		return DROP_NONE;
 	return why;
@@ -255,16 +297,16 @@ bool port_choose_on(struct nat *n, const struct nat_policy *policy, uint32_t sub
 
 	for (unsigned i = 0; i < OLD_BLOCKS_TRIED && b != 0; i++, b = n->blocks[b - 1].next) {
 		if ((b - 1) / n->blocks_per_address == address &&
-			block_pick(n, b - 1, protocol, ext))
+			block_pick(n, b - 1, protocol, ANY_PORT, ext))
 			return true;
 	}
-	if (s->n_blocks >= policy->block_limit)
+	if (s->n_blocks >= policy->block_limit + planned_blocks(policy))
 		return false;
 	block = address_pick_block(n, address);
 	if (block == UINT32_MAX)
 		return false;
 	block_take(n, subscriber, block);
-	return block_try(n, subscriber, block, active, protocol, ext);
+	return block_try(n, subscriber, block, active, protocol, ANY_PORT, ext);
 }
 
 bool port_claim(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
@@ -279,8 +321,10 @@ bool port_claim(struct nat *n, const struct nat_policy *policy, uint32_t subscri
 		return false;
 	if (n->blocks[block].subscriber == subscriber + 1)
 		return true;
+	if (planned_claim(n, policy, subscriber, block))
+		return true;
 	if (!(n->free_blocks[(size_t)a * n->block_words + i / 64] >> i % 64 & 1) ||
-		n->subscribers[subscriber].n_blocks >= policy->block_limit)
+		n->subscribers[subscriber].n_blocks >= policy->block_limit + planned_blocks(policy))
 		return false;
 	block_take(n, subscriber, block);
 	return true;
@@ -307,7 +351,8 @@ void port_hold(struct nat *n, uint8_t protocol, uint32_t ext)
 	struct entry *e = entry_at(n, protocol, ext);
 	struct block *b = &n->blocks[block_of(n, ext)];
 
-	e->bits = (uint8_t)((e->bits & ~(EXT_STATE | EXT_LEASE | EXT_VISIT)) | EXT_RESTING);
+	e->bits = (uint8_t)((e->bits & ~(EXT_STATE | EXT_LEASE | EXT_VISIT | EXT_FILTERS)) |
+			    EXT_RESTING);
 	if (b->subscriber != 0)
 		b->live--;
 	n->counters.resting++;
@@ -316,9 +361,11 @@ void port_hold(struct nat *n, uint8_t protocol, uint32_t ext)
 void port_revive(struct nat *n, uint8_t protocol, uint32_t ext)
 {
 	struct entry *e = entry_at(n, protocol, ext);
+	struct block *b = &n->blocks[block_of(n, ext)];
 
 	e->bits = (uint8_t)((e->bits & ~EXT_STATE) | EXT_MAPPED);
-	n->blocks[block_of(n, ext)].live++;
+	if (b->subscriber != 0)
+		b->live++;
 	n->counters.resting--;
 }
 

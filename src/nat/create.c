@@ -11,6 +11,10 @@ void mapping_make(struct nat *n, uint32_t slot, const struct nat_key *key, uint6
 	if (subscriber != NO_SUBSCRIBER)
 		n->subscribers[subscriber].n_ports[key->protocol - 1]++;
 	n->counters.mappings++;
+	n->group_counters[n->addresses[ext >> 16].group].port_mapping_creations++;
+	n->group_counters[n->addresses[ext >> 16].group].total_port_mappings++;
+	event_mapping(n, NAT_EVENT_MAPPING_CREATED, key, ext);
+	visit_update(n, slot);
 }
 
 // A block that never saw an answer gets its port back at once: nobody outside knows it.
@@ -26,24 +30,36 @@ static void port_vacate(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t 
 		port_rest(n, protocol, ext, now_s);
 }
 
+void mapping_forget(struct nat *n, const struct nat_key *key, uint32_t ext)
+{
+	n->counters.mappings--;
+	n->group_counters[n->addresses[ext >> 16].group].total_port_mappings--;
+	event_mapping(n, NAT_EVENT_MAPPING_DELETED, key, ext);
+}
+
 void mapping_end(struct nat *n, uint32_t slot, enum ending ending, uint32_t now_s)
 {
 	const struct slot *s = slot_at(n, slot);
 	uint8_t protocol = s->bits & SLOT_PROTOCOL;
 	uint32_t ext = s->ext;
-	const struct block *b = &n->blocks[block_of(n, ext)];
+	uint32_t subscriber = subscriber_of(n, slot);
+	struct nat_key key = slot_key(s);
 
-	if (b->subscriber != 0)
-		n->subscribers[b->subscriber - 1].n_ports[protocol - 1]--;
+	sessions_end(n, slot);
+	n->subscribers[subscriber].n_ports[protocol - 1]--;
 	table_remove(n, slot);
-	n->counters.mappings--;
-	if (ending == END_REST)
-		port_vacate(n, protocol, ext, now_s);
-	else
+	mapping_forget(n, &key, ext);
+	if (ending == END_HOLD) { // for a lease that rests and keeps its subscriber
 		port_hold(n, protocol, ext);
+		return;
+	}
+	port_vacate(n, protocol, ext, now_s);
+	if (port_is_explicit(&n->addresses[ext >> 16], ext & 0xffff))
+		subscriber_drop_if_empty(n, subscriber); // no block's return will ask
 }
 
-// It stays the same mapping: whether it was answered moves along.
+// It stays the same mapping: whether it was answered moves along. No peer knows its new endpoint,
+// so its sessions are over.
 void mapping_move(struct nat *n, uint32_t slot, uint32_t ext, uint32_t now_s)
 {
 	struct slot *s = slot_at(n, slot);
@@ -51,19 +67,24 @@ void mapping_move(struct nat *n, uint32_t slot, uint32_t ext, uint32_t now_s)
 	uint32_t old = s->ext;
 	uint8_t bits = entry_at(n, key.protocol, old)->bits;
 
-	port_occupy(n, key.protocol, ext, &key, bits & (EXT_VISIT | EXT_LEASE | EXT_REPLIED));
+	sessions_end(n, slot);
+	event_mapping(n, NAT_EVENT_MAPPING_DELETED, &key, old);
+	event_mapping(n, NAT_EVENT_MAPPING_CREATED, &key, ext);
+	port_occupy(n, key.protocol, ext, &key, bits & (EXT_FILTERS | EXT_LEASE | EXT_REPLIED));
 	if (bits & EXT_REPLIED)
 		n->blocks[block_of(n, ext)].replied = 1;
 	s->ext = ext;
+	visit_update(n, slot);
 	port_vacate(n, key.protocol, old, now_s);
 }
 
 // What nat.timeout[] cannot know without further lines: whether UDP was answered by now, here or
-// anywhere in the block.
+// anywhere in the block, or ever sent to more than one port that has its own timer.
 uint32_t idle_timeout(const struct nat *n, const struct slot *s)
 {
-	if ((s->bits & SLOT_TIMER) != (NAT_UDP | CLASS_OPEN << CLASS_SHIFT))
-		return n->timeout[s->bits & SLOT_TIMER];
+	if ((s->bits & SLOT_TIMER) != (NAT_UDP | CLASS_OPEN << CLASS_SHIFT) ||
+		s->hangs & HANGS_RULE)
+		return slot_timeout(n, s);
 	if (entry_at(n, NAT_UDP, s->ext)->bits & EXT_REPLIED)
 		return n->timers.udp;
 	if (n->blocks[block_of(n, s->ext)].replied)
@@ -75,21 +96,60 @@ bool mapping_is_idle(struct nat *n, uint32_t slot, uint32_t now_s)
 {
 	struct slot *s = slot_at(n, slot);
 	uint8_t protocol = s->bits & SLOT_PROTOCOL;
+	uint32_t left_s;
 
 	if (protocol == NAT_UDP && (s->bits & SLOT_CLASS) == CLASS_OPEN << CLASS_SHIFT &&
 		entry_at(n, protocol, s->ext)->bits & EXT_REPLIED)
 		s->bits |= CLASS_ESTABLISHED << CLASS_SHIFT;
-	return slot_idle_s(s, now_s) > idle_timeout(n, s);
+	return !traffic_left(n, slot, now_s, &left_s);
+}
+
+// TCP lives by its sessions; where there are none, or not all are recorded, by its class.
+bool traffic_left(const struct nat *n, uint32_t slot, uint32_t now_s, uint32_t *left_s)
+{
+	const struct slot *s = slot_at(n, slot);
+	uint32_t idle = slot_idle_s(s, now_s), timeout = idle_timeout(n, s);
+	enum keeping keeping = KEPT_BY_NONE;
+
+	if ((s->bits & SLOT_PROTOCOL) == NAT_TCP)
+		keeping = sessions_keep(n, slot, now_s, left_s);
+	if (keeping == KEPT)
+		return true;
+	if (!(s->bits & SLOT_SEEN) || idle > timeout ||
+		(keeping == KEPT_NO_MORE && !(s->hangs & HANGS_LOOSE)))
+		return false;
+	*left_s = timeout - idle;
+	return true;
 }
 
 bool mapping_has_traffic(struct nat *n, uint32_t slot, uint32_t now_s)
 {
-	return slot_at(n, slot)->bits & SLOT_SEEN && !mapping_is_idle(n, slot, now_s);
+	return !mapping_is_idle(n, slot, now_s);
 }
 
 void nat_prefetch_create(struct nat *n, const struct nat_key *key)
 {
 	subscriber_prefetch(n, key->realm, key->host);
+}
+
+// Told when he first has so many ports of a protocol, and again only after he had a tenth less.
+static void user_high_check(
+	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint8_t protocol)
+{
+	struct subscriber *s = &n->subscribers[subscriber];
+	uint32_t high = policy->port_limit / 100 * policy->user_high +
+			policy->port_limit % 100 * policy->user_high / 100;
+	uint32_t ports = s->n_ports[protocol - 1];
+	uint8_t bit = (uint8_t)(1 << protocol);
+
+	if (high == 0)
+		return;
+	if (ports < high - high / 10)
+		s->told_high &= (uint8_t)~bit;
+	if (ports < high || s->told_high & bit)
+		return;
+	s->told_high |= bit;
+	event_refused(n, NAT_EVENT_USER_HIGH, subscriber, s->group, protocol, high, n->clock_s);
 }
 
 static enum drop create_checked(struct nat *n, const struct nat_policy *policy, uint32_t slot,
@@ -102,37 +162,41 @@ static enum drop create_checked(struct nat *n, const struct nat_policy *policy, 
 
 	if (policy->port_limit != 0 && s->n_ports[p->key.protocol - 1] >= policy->port_limit)
 		return DROP_QUOTA_PORTS;
-	why = port_choose(n, policy, subscriber, p->key.protocol, now_s, &ext);
+	if (!rate_has(n, policy, subscriber, now_s))
+		return DROP_QUOTA_RATE;
+	if (n->policies[s->group].filtering[p->key.protocol - 1] != NAT_EIF) {
+		why = sessions_room(n, &n->policies[s->group], subscriber, p->key.protocol, false);
+		if (why != DROP_NONE)
+			return why;
+	}
+	why = port_choose(n, policy, subscriber, &p->key, now_s, &ext);
 	if (why != DROP_NONE)
 		return why;
+	rate_charge(n, policy, subscriber, now_s);
 	if (p->key.protocol == NAT_TCP) // one segment, whatever it says, establishes nothing
 		class_bits = tcp_next_class(NAT_TCP, p->tcp_flags | TCP_SYN, 0);
 	port_occupy(n, p->key.protocol, ext, &p->key, 0);
 	mapping_make(
 		n, slot, &p->key, hash, ext, (uint8_t)(SLOT_SEEN | class_bits), subscriber, now_s);
+	visit_first(n, slot, p, now_s);
 	n->counters.implicit_created++;
 	p->to = ext_recipe(n, ext);
+	if (policy->user_high != 0)
+		user_high_check(n, policy, subscriber, p->key.protocol);
 	return DROP_NONE;
 }
 
 // An entry that the fast path passed over: another packet of the burst made it, or it idled out.
-static bool still_there(struct nat *n, uint32_t slot, struct nat_out *p, uint32_t now_s)
+static bool still_there(struct nat *n, uint32_t slot, uint32_t now_s)
 {
-	struct slot *s = slot_at(n, slot);
-
-	if (!(s->bits & SLOT_LEASE) && mapping_is_idle(n, slot, now_s)) {
-		mapping_end(n, slot, END_REST, now_s);
-		n->counters.implicit_expired++;
-		return false;
-	}
-	slot_touch(s, now_s,
-		p->key.protocol == NAT_TCP ? tcp_next_class(s->bits, p->tcp_flags, p->tcp_data)
-					   : s->bits & SLOT_CLASS);
-	p->to = ext_recipe(n, s->ext);
-	return true;
+	if (slot_at(n, slot)->bits & SLOT_LEASE || !mapping_is_idle(n, slot, now_s))
+		return true;
+	mapping_end(n, slot, END_REST, now_s);
+	n->counters.implicit_expired++;
+	return false;
 }
 
-enum drop nat_create(struct nat *n, const struct nat_policy *policy, uint8_t group,
+static enum drop create(struct nat *n, const struct nat_policy *policy, uint8_t group,
 	struct nat_out *p, uint32_t now_s)
 {
 	uint64_t hash = hash_u64(key_word(&p->key), &n->secret);
@@ -140,10 +204,13 @@ enum drop nat_create(struct nat *n, const struct nat_policy *policy, uint8_t gro
 	uint32_t subscriber;
 	enum drop why;
 
-	if (slot != NO_SLOT && still_there(n, slot, p, now_s))
-		return DROP_NONE;
+	if (slot != NO_SLOT && still_there(n, slot, now_s))
+		return visit_out(n, slot, p, now_s);
+	if (p->key.protocol == NAT_TCP && !tcp_begins(p->tcp_flags))
+		return DROP_TCP_NO_SESSION;
 	slot = table_place(n, hash);
-	if (slot == NO_SLOT || n->counters.mappings >= n->limits.mappings)
+	if (slot == NO_SLOT ||
+		n->counters.mappings + n->limits.mappings_reserved >= n->limits.mappings)
 		return DROP_TABLE_FULL;
 	subscriber = subscriber_get(n, p->key.realm, p->key.host, group);
 	if (subscriber == NO_SUBSCRIBER)
@@ -156,6 +223,18 @@ enum drop nat_create(struct nat *n, const struct nat_policy *policy, uint8_t gro
 	return why;
 }
 
+enum drop nat_create(struct nat *n, const struct nat_policy *policy, uint8_t group,
+	struct nat_out *p, uint32_t now_s)
+{
+	enum drop why;
+
+	n->clock_s = now_s;
+	why = create(n, policy, group, p, now_s);
+	if (why != DROP_NONE)
+		refusal_note(n, policy, group, &p->key, why, now_s);
+	return why;
+}
+
 // The first port of a host without any, put to rest at once.
 static enum drop pair_anew(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
 	uint32_t now_s, ip4 *external)
@@ -163,7 +242,7 @@ static enum drop pair_anew(struct nat *n, const struct nat_policy *policy, uint3
 	const struct subscriber *s = &n->subscribers[subscriber];
 	struct nat_key key = {s->host, 0, s->realm, NAT_UDP};
 	uint32_t ext;
-	enum drop why = port_choose(n, policy, subscriber, NAT_UDP, now_s, &ext);
+	enum drop why = port_choose(n, policy, subscriber, &key, now_s, &ext);
 
 	if (why != DROP_NONE) {
 		subscriber_drop_if_empty(n, subscriber);
@@ -186,7 +265,8 @@ enum drop nat_pair(struct nat *n, const struct nat_policy *policy, uint8_t group
 		return DROP_SUBSCRIBERS_FULL;
 	if (s->group != group)
 		return DROP_NO_POLICY;
-	if ((s->n_blocks == 0 && s->n_statics == 0) || !pair_is_usable(n, s))
+	n->clock_s = now_s;
+	if (!subscriber_has_pair(n, s) || !pair_is_usable(n, s))
 		return pair_anew(n, policy, i, now_s, external);
 	*external = n->address_ip[s->address];
 	return DROP_NONE;

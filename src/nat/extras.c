@@ -193,11 +193,14 @@ static void filter_add(struct nat *n, struct extra *x, const struct nat_filter *
 	n->counters.filters++;
 }
 
-static void write_visit(struct nat *n, const struct lease *l, bool visit)
+static void write_filtered(struct nat *n, const struct lease *l, bool any)
 {
 	for (uint32_t i = 0; i < lease_ports(n, l); i++) {
 		struct entry *e = entry_at(n, l->key.protocol, l->ext + i);
-		e->bits = (uint8_t)((e->bits & ~EXT_VISIT) | (visit ? EXT_VISIT : 0));
+		struct nat_key key = set_key(l, i);
+
+		e->bits = (uint8_t)((e->bits & ~EXT_FILTERS) | (any ? EXT_FILTERS : 0));
+		visit_update(n, i == 0 ? l->slot : slot_find(n, &key));
 	}
 }
 
@@ -216,7 +219,7 @@ void filters_write(struct nat *n, uint32_t lease, const struct nat_wish *w)
 		if (!filters_have(n, x, &f))
 			filter_add(n, x, &f);
 	}
-	write_visit(n, l, x != NULL && x->n_filters > 0);
+	write_filtered(n, l, x != NULL && x->n_filters > 0);
 }
 
 uint32_t nat_lease_filters(
@@ -254,6 +257,8 @@ bool filters_admit(const struct nat *n, const struct nat_in *p)
 	if (lease == NO_LEASE) // a port of a set
 		lease = lease_on(n, slot_find(n, &p->to));
 	x = lease_extra(n, &n->leases[lease]);
+	if (x == NULL || x->filters == 0)
+		return true;
 	for (uint32_t i = x->filters; i != 0; i = filter_at(n, i)->next) {
 		const struct filter *f = filter_at(n, i);
 		bool port_fits = f->port == 0 || f->port == p->from.port || p->protocol == NAT_ICMP;

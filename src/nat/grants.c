@@ -8,6 +8,7 @@
 struct grant grant_of(struct nat *n, const struct nat_policy *policy, uint8_t group,
 	const struct nat_wish *wish, uint32_t now_s, struct nat_view *view)
 {
+	n->clock_s = now_s;
 	return (struct grant){.n = n,
 		.policy = policy,
 		.wish = wish,
@@ -87,7 +88,7 @@ enum nat_grant grant_join(struct grant *g)
 {
 	const struct nat *n = g->n;
 
-	g->subscriber = n->blocks[block_of(n, slot_at(n, g->slot)->ext)].subscriber - 1;
+	g->subscriber = subscriber_of(n, g->slot);
 	if (n->subscribers[g->subscriber].n_leases >= g->policy->lease_limit)
 		return NAT_QUOTA;
 	return n->counters.leases < n->limits.leases ? NAT_GRANTED : NAT_NO_RESOURCES;
@@ -201,7 +202,7 @@ uint32_t grant_address(const struct grant *g)
 
 	if (g->wish->suggested.addr != 0)
 		a = address_find(n, g->wish->suggested.addr);
-	else if (s->n_blocks == 0 && s->n_statics == 0 && n->group_list[s->group] != 0)
+	else if (!subscriber_has_pair(n, s) && n->group_list[s->group] != 0)
 		a = n->group_list[s->group] - 1;
 	if (a == NO_ADDRESS || n->addresses[a].state != ADDRESS_LIVE ||
 		n->addresses[a].group != s->group)
@@ -218,13 +219,29 @@ static bool try_suggested(struct grant *g, uint32_t *ext, uint32_t *left_s)
 
 	if (a == NO_ADDRESS)
 		return false;
+	*ext = ext_of(a, g->wish->suggested.port);
+	if (g->policy->explicit_first != 0) {
+		if (g->wish->suggested.port != 0 &&
+			explicit_claim(n, g->subscriber, protocol, *ext))
+			return true;
+		*left_s = g->wish->suggested.port != 0
+				  ? conflict_left_s(n, protocol, *ext, g->now_s)
+				  : 0;
+		return false;
+	}
 	if (g->wish->suggested.port == 0)
 		return port_choose_on(n, g->policy, g->subscriber, protocol, a, ext);
-	*ext = ext_of(a, g->wish->suggested.port);
 	if (port_claim(n, g->policy, g->subscriber, protocol, *ext))
 		return true;
 	*left_s = conflict_left_s(n, protocol, *ext, g->now_s);
 	return false;
+}
+
+static enum drop choose(struct grant *g, uint32_t *ext)
+{
+	if (g->policy->explicit_first != 0)
+		return explicit_choose(g->n, g->subscriber, &g->wish->key, ext);
+	return port_choose(g->n, g->policy, g->subscriber, &g->wish->key, g->now_s, ext);
 }
 
 static enum nat_grant place(struct grant *g)
@@ -239,7 +256,7 @@ static enum nat_grant place(struct grant *g)
 			return cannot(g, left_s);
 		g->n->counters.suggestions_refused++;
 	}
-	switch (port_choose(g->n, g->policy, g->subscriber, w->key.protocol, g->now_s, &ext)) {
+	switch (choose(g, &ext)) {
 	case DROP_NONE:
 		return make_on(g, ext);
 	case DROP_QUOTA_BLOCKS:
@@ -290,6 +307,7 @@ static enum nat_grant hang(struct grant *g, uint8_t flags)
 	slot_hang(g->n, g->slot, HANGS_MAP);
 	lease_join(g->n, i);
 	grant_write(g, i, g->now_s + g->wish->lifetime_s + 1);
+	event_lease(g->n, NAT_EVENT_MAPPING_CREATED, i, g->now_s);
 	g->n->counters.explicit_created++;
 	return NAT_GRANTED;
 }

@@ -119,8 +119,8 @@ void table_remove(struct nat *n, uint32_t slot)
 		line_count_passing(&n->lines[i], -1);
 }
 
-// A mapping may serve several TCP sessions, so one session's end only shortens the timer until the
-// internal endpoint sends data again. (Sessions of their own come with the session table.)
+// Of a mapping whose connections have no records: one's end only shortens the timer until the
+// internal endpoint sends data again.
 uint8_t tcp_next_class(uint8_t bits, uint8_t flags, uint8_t data)
 {
 	unsigned class = (bits & SLOT_CLASS) >> CLASS_SHIFT;
@@ -134,21 +134,43 @@ uint8_t tcp_next_class(uint8_t bits, uint8_t flags, uint8_t data)
 	return (uint8_t)(class << CLASS_SHIFT);
 }
 
+// ---- packets from inside ---------------------------------------------------------------------
+
+enum {
+	BEGIN_OR_END = TCP_SYN | TCP_FIN | TCP_RST // of other protocols no packet has these
+};
+
+static inline bool is_plain(const struct slot *s, const struct nat_out *p)
+{
+	return (s->bits & (SLOT_SEEN | SLOT_VISIT)) == SLOT_SEEN && !(p->tcp_flags & BEGIN_OR_END);
+}
+
+// The miss path ends an idle one and makes another.
+static __attribute__((noinline)) bool out_closer(
+	struct nat *n, uint32_t slot, struct nat_out *p, uint32_t now_s)
+{
+	struct slot *s = slot_at(n, slot);
+
+	if (p->key.protocol != NAT_TCP && !(s->bits & SLOT_LEASE) &&
+		slot_idle_s(s, now_s) > slot_timeout(n, s))
+		return false;
+	return visit_out(n, slot, p, now_s) == DROP_NONE;
+}
+
 static inline bool out_hit(struct nat *n, struct nat_out *p, uint64_t hash, uint32_t now_s)
 {
 	uint32_t i = find_word(n, key_word(&p->key), hash);
 	struct slot *s;
-	uint8_t class;
 
 	if (i == NO_SLOT)
 		return false;
 	s = slot_at(n, i);
+	if (__builtin_expect(!is_plain(s, p), 0))
+		return out_closer(n, i, p, now_s);
 	if (slot_idle_s(s, now_s) > n->timeout[s->bits & SLOT_TIMER] && !(s->bits & SLOT_LEASE))
-		return false; // the miss path ends it and makes another
-	class = s->bits & SLOT_CLASS;
-	if (p->key.protocol == NAT_TCP)
-		class = tcp_next_class(s->bits, p->tcp_flags, p->tcp_data);
-	slot_touch(s, now_s, class);
+		return false;
+	if (s->tick != (uint16_t)now_s)
+		s->tick = (uint16_t)now_s;
 	p->to = ext_recipe(n, s->ext);
 	return true;
 }
@@ -167,7 +189,9 @@ uint32_t nat_find_out(struct nat *n, struct nat_out *packets, unsigned count, ui
 	return found;
 }
 
-static inline void mark_replied(struct nat *n, struct entry *e, uint32_t ext)
+// ---- packets from outside --------------------------------------------------------------------
+
+static void mark_replied(struct nat *n, struct entry *e, uint32_t ext)
 {
 	if (e->bits & EXT_REPLIED)
 		return;
@@ -175,11 +199,46 @@ static inline void mark_replied(struct nat *n, struct entry *e, uint32_t ext)
 	n->blocks[block_of(n, ext)].replied = 1;
 }
 
-uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count, uint32_t *filtered)
+static inline void in_to(struct nat_in *p, const struct entry *e)
+{
+	p->to = (struct nat_key){e->host, e->port, e->realm, p->protocol};
+}
+
+static __attribute__((noinline)) bool in_closer(
+	struct nat *n, struct entry *e, struct nat_in *p, uint32_t now_s)
+{
+	uint32_t ext = 0;
+	bool begins = p->protocol == NAT_TCP && tcp_begins(p->tcp_flags);
+	bool visit = p->protocol == NAT_TCP && p->tcp_flags & BEGIN_OR_END;
+	enum drop why = begins ? DROP_UNSOLICITED_SYN : DROP_NO_MAPPING_INBOUND;
+
+	if (e != NULL && (e->bits & EXT_STATE) == EXT_MAPPED) {
+		in_to(p, e);
+		ext = (uint32_t)(e - entry_at(n, p->protocol, 0));
+		visit = visit || e->bits & EXT_VISIT;
+		why = visit ? visit_in(n, p, ext, now_s) : DROP_NONE;
+	}
+	p->drop = (uint8_t)why;
+	if (why == DROP_NONE)
+		mark_replied(n, e, ext);
+	return why == DROP_NONE;
+}
+
+static inline bool in_hit(struct nat *n, struct entry *e, struct nat_in *p, uint32_t now_s)
+{
+	const uint8_t asked = EXT_STATE | EXT_VISIT | EXT_REPLIED;
+
+	if (e == NULL || (e->bits & asked) != (EXT_MAPPED | EXT_REPLIED) ||
+		p->tcp_flags & BEGIN_OR_END)
+		return in_closer(n, e, p, now_s);
+	in_to(p, e);
+	return true;
+}
+
+uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count, uint32_t now_s)
 {
 	struct entry *entry[NAT_BURST];
-	uint32_t ext[NAT_BURST];
-	uint32_t found = 0, kept_out = 0;
+	uint32_t found = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		uint32_t a = address_find(n, packets[i].at.addr);
@@ -187,24 +246,11 @@ uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count, uint
 		entry[i] = NULL;
 		if (a == NO_ADDRESS)
 			continue;
-		ext[i] = ext_of(a, packets[i].at.port);
-		entry[i] = entry_at(n, packets[i].protocol, ext[i]);
+		entry[i] = entry_at(n, packets[i].protocol, ext_of(a, packets[i].at.port));
 		__builtin_prefetch(entry[i], 0);
 	}
-	for (unsigned i = 0; i < count; i++) {
-		struct entry *e = entry[i];
-
-		if (e == NULL || (e->bits & EXT_STATE) != EXT_MAPPED)
-			continue;
-		packets[i].to = (struct nat_key){e->host, e->port, e->realm, packets[i].protocol};
-		if (__builtin_expect(e->bits & EXT_VISIT, 0) && !filters_admit(n, &packets[i])) {
-			kept_out |= UINT32_C(1) << i;
-			continue;
-		}
-		mark_replied(n, e, ext[i]);
-		found |= UINT32_C(1) << i;
-	}
-	*filtered = kept_out;
+	for (unsigned i = 0; i < count; i++)
+		found |= (uint32_t)in_hit(n, entry[i], &packets[i], now_s) << i;
 	return found;
 }
 

@@ -152,6 +152,8 @@ void lease_leave(struct nat *n, uint32_t lease)
 	struct lease *l = &n->leases[lease];
 	struct subscriber *s = &n->subscribers[l->subscriber];
 
+	if (!(l->flags & LEASE_SET)) // of a set its ports were told as they went
+		event_lease(n, NAT_EVENT_MAPPING_DELETED, lease, 0);
 	if (l->sibling_prev != 0)
 		n->leases[l->sibling_prev - 1].sibling_next = l->sibling_next;
 	else
@@ -176,8 +178,10 @@ void slot_unhang(struct nat *n, uint32_t slot, uint8_t what)
 	struct entry *e = entry_at(n, s->bits & SLOT_PROTOCOL, s->ext);
 
 	s->hangs &= (uint8_t)~what;
-	if (what & HANGS_MAP) // only MAP leases have filters
-		e->bits &= (uint8_t)~EXT_VISIT;
+	if (what & HANGS_MAP && e->bits & EXT_FILTERS) { // only MAP leases have filters
+		e->bits &= (uint8_t)~EXT_FILTERS;
+		visit_update(n, slot);
+	}
 	if (what & HANGS_SET)
 		s->set_at = 0;
 	if (s->hangs & HANGS_LEASE)
@@ -207,6 +211,7 @@ static void lease_to_rest(struct nat *n, uint32_t lease, uint32_t now_s)
 		mapping_end(n, slot, END_REST, now_s);
 		return;
 	}
+	n->subscribers[l->subscriber].n_resting++;
 	mapping_end(n, slot, END_HOLD, now_s);
 	if (l->wheel != 0)
 		wheel_remove(n, lease);
@@ -215,7 +220,6 @@ static void lease_to_rest(struct nat *n, uint32_t lease, uint32_t now_s)
 	l->flags &= LEASE_NONCE;
 	l->slot = NO_SLOT;
 	l->expiry_s = now_s + n->timers.pcp_hold_down + 1;
-	n->subscribers[l->subscriber].n_resting++;
 	wheel_add(n, lease, l->expiry_s);
 }
 
@@ -264,9 +268,13 @@ void lease_rest_over(struct nat *n, uint32_t lease)
 	uint8_t protocol = l->key.protocol;
 	uint32_t ext = l->ext;
 
-	n->subscribers[l->subscriber].n_resting--;
+	uint32_t subscriber = l->subscriber;
+
+	n->subscribers[subscriber].n_resting--;
 	lease_put(n, lease);
 	port_release(n, protocol, ext);
+	if (port_is_explicit(&n->addresses[ext >> 16], ext & 0xffff))
+		subscriber_drop_if_empty(n, subscriber);
 }
 
 void nat_lease_end(struct nat *n, const struct nat_key *key, bool now, uint32_t now_s)
@@ -302,7 +310,7 @@ uint32_t mapping_delete(struct nat *n, uint32_t slot, uint32_t now_s)
 	const struct slot *s = slot_at(n, slot);
 
 	if (s->bits & SLOT_LEASE) // never of a static mapping: its port may be in nobody's block
-		n->subscribers[n->blocks[block_of(n, s->ext)].subscriber - 1].epoch_base_s = now_s;
+		n->subscribers[subscriber_of(n, slot)].epoch_base_s = now_s;
 	if (s->hangs & HANGS_SET)
 		return set_delete(n, i, now_s);
 	ended = peers_drop(n, slot);

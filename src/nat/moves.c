@@ -16,8 +16,10 @@ static void tell(struct nat *n, uint32_t lease, enum nat_update_kind kind, uint3
 	uint32_t last = (n->update_head + n->update_count) % UPDATES;
 
 	if (kind == NAT_UPDATE_MOVED) {
+		event_lease(n, NAT_EVENT_MAPPING_DELETED, lease, now_s);
 		l->ext = slot_at(n, l->slot)->ext;
 		l->flags |= LEASE_MOVED;
+		event_lease(n, NAT_EVENT_MAPPING_CREATED, lease, now_s);
 	}
 	if (n->update_count == UPDATES)
 		return;
@@ -110,7 +112,13 @@ bool nat_update_next(struct nat *n, struct nat_update *out)
 
 void nat_set_policy(struct nat *n, uint8_t group, const struct nat_policy *policy)
 {
+	const struct nat_policy *old = &n->policies[group];
+
+	if (memcmp(old->filtering, policy->filtering, sizeof old->filtering) != 0 ||
+		old->inbound_refresh != policy->inbound_refresh)
+		review_begin(n, false);
 	n->policies[group] = *policy;
+	n->waits = n->waits || policy->block_timeout != 0 || policy->pairing_retention != 0;
 }
 
 // His blocks on addresses that leave do not count: for a while he has the old and the new.
@@ -156,13 +164,17 @@ static bool find_place(
 		return false; // nobody said what the group may give
 	a = new_home(n, s);
 	run->ext = a == NO_ADDRESS ? 0 : ext_of(a, port);
+	if (policy.explicit_first != 0)
+		return (a != NO_ADDRESS && explicit_claim_run(n, subscriber, run)) ||
+		       explicit_run(n, subscriber, run);
 	if (a != NO_ADDRESS && run_claim(n, &policy, subscriber, run)) {
 		pair_with(n, s, block_of(n, run->ext));
 		return true;
 	}
 	if (run->n_ports > 1)
 		return run_choose(n, &policy, subscriber, run);
-	return port_choose(n, &policy, subscriber, run->protocol, now_s, &run->ext) == DROP_NONE;
+	struct nat_key key = {s->host, port, s->realm, run->protocol};
+	return port_choose(n, &policy, subscriber, &key, now_s, &run->ext) == DROP_NONE;
 }
 
 static bool move(struct nat *n, uint32_t slot, uint32_t now_s)
@@ -170,7 +182,7 @@ static bool move(struct nat *n, uint32_t slot, uint32_t now_s)
 	uint32_t lease = lease_on(n, slot), ext = slot_at(n, slot)->ext;
 	const struct lease *l = &n->leases[lease];
 	struct run run = {.protocol = slot_at(n, slot)->bits & SLOT_PROTOCOL, .n_ports = 1};
-	uint32_t subscriber = n->blocks[block_of(n, ext)].subscriber - 1;
+	uint32_t subscriber = subscriber_of(n, slot);
 
 	if (lease != NO_LEASE && l->flags & LEASE_EXACT)
 		return false; // that pair or none

@@ -56,7 +56,8 @@ static size_t nat_lay_out(struct nat *n, const struct nat_limits *limits, struct
 	n->subscriber_mask = pow2_at_least(limits->subscribers) - 1;
 	n->lease_mask = pow2_at_least(n_leases) - 1;
 	n->n_chunks = n_leases / CHUNK_ITEMS + WHEEL_SLOTS + 1;
-	n->rest_room = rests_for(limits->mappings);
+	n->rest_room = limits->resting != 0 ? limits->resting : rests_for(limits->mappings);
+	n->session_mask = pow2_at_least(limits->sessions) - 1;
 
 	n->lines = cut(c, (size_t)n->n_lines + PROBE_MAX, sizeof(struct line));
 	n->entries = cut(c, (size_t)a << 16, NAT_PROTOCOLS * sizeof(struct entry));
@@ -65,8 +66,11 @@ static size_t nat_lay_out(struct nat *n, const struct nat_limits *limits, struct
 	n->addresses = cut(c, a, sizeof(struct address));
 	n->used = cut(c, (size_t)a * NAT_PROTOCOLS * 1024, sizeof(uint64_t));
 	n->blocks = cut(c, (size_t)a * n->blocks_per_address, sizeof(struct block));
+	n->tenures = cut(c, (size_t)a * n->blocks_per_address, sizeof(struct tenure));
 	n->free_blocks = cut(c, (size_t)a * n->block_words, sizeof(uint64_t));
 	n->subscribers = cut(c, limits->subscribers, sizeof(struct subscriber));
+	n->rates = cut(c, limits->subscribers, sizeof(struct rate));
+	n->emptied_s = cut(c, limits->subscribers, sizeof(uint32_t));
 	n->subscriber_heads = cut(c, (size_t)n->subscriber_mask + 1, sizeof(uint32_t));
 	n->leases = cut(c, n_leases, sizeof(struct lease));
 	n->lease_heads = cut(c, (size_t)n->lease_mask + 1, sizeof(uint32_t));
@@ -75,8 +79,11 @@ static size_t nat_lay_out(struct nat *n, const struct nat_limits *limits, struct
 	slab_cut(&n->texts, c, limits->descriptions, sizeof(struct text));
 	n->chunks = cut(c, n->n_chunks, sizeof(struct chunk));
 	n->wheel = cut(c, WHEEL_SLOTS, sizeof(uint32_t));
+	n->sessions = cut(c, limits->sessions, sizeof(struct session));
+	n->session_heads = cut(c, (size_t)n->session_mask + 1, sizeof(uint32_t));
 	n->rests = cut(c, n->rest_room, sizeof(struct rest));
 	n->updates = cut(c, UPDATES, sizeof(struct nat_update));
+	n->events = cut(c, EVENTS, sizeof(struct nat_event));
 	return c->at;
 }
 
@@ -100,6 +107,7 @@ struct nat *nat_init(
 		.tcp_idle = 7440,
 		.tcp_trans_open = 240,
 		.tcp_trans_close = 240,
+		.tcp_rst = 240,
 		.icmp = 60,
 		.hold_down = 120,
 		.pcp_hold_down = 120};
@@ -109,16 +117,41 @@ struct nat *nat_init(
 	n->secret = rng_secret(&n->rng);
 	n->chunk_high = 1; // chunk 0 means none
 	n->wheel_s = now_s;
-	n->sweep_s = now_s;
+	n->sweep_s = n->session_s = n->block_s = n->clock_s = now_s;
+	n->review_line = UINT32_MAX;
 	nat_set_timers(n, &defaults);
 	return n;
+}
+
+static void set_session_timers(struct nat *n)
+{
+	const struct nat_timers *t = &n->timers;
+	const uint16_t seconds[NAT_STATES] = {[NAT_I_INIT] = t->tcp_trans_open,
+		[NAT_E_INIT] = t->tcp_trans_open,
+		[NAT_ESTABLISHED] = t->tcp_idle,
+		[NAT_I_FIN] = t->tcp_idle,
+		[NAT_E_FIN] = t->tcp_idle,
+		[NAT_BOTH_FIN] = t->tcp_trans_close,
+		[NAT_TRANS] = t->tcp_rst};
+
+	for (unsigned i = 0; i < NAT_STATES; i++)
+		n->session_timeout[i] = (uint16_t)min_u32(seconds[i], IDLE_MAX_S);
+}
+
+static bool same_rules(const struct nat_timers *a, const struct nat_timers *b)
+{
+	return a->n_ports == b->n_ports &&
+	       memcmp(a->ports, b->ports, a->n_ports * sizeof a->ports[0]) == 0;
 }
 
 void nat_set_timers(struct nat *n, const struct nat_timers *timers)
 {
 	uint16_t *t = n->timeout;
 
+	if (!same_rules(&n->timers, timers))
+		review_begin(n, true);
 	n->timers = *timers;
+	set_session_timers(n);
 	n->timers.udp = (uint16_t)min_u32(timers->udp, IDLE_MAX_S);
 	n->timers.udp_initial = (uint16_t)min_u32(timers->udp_initial, IDLE_MAX_S);
 	for (unsigned class = 0; class < 4; class ++) {
@@ -137,4 +170,9 @@ void nat_set_timers(struct nat *n, const struct nat_timers *timers)
 const struct nat_counters *nat_counters(const struct nat *n)
 {
 	return &n->counters;
+}
+
+const struct nat_group_counters *nat_group_counters(const struct nat *n, uint8_t group)
+{
+	return &n->group_counters[group];
 }

@@ -138,7 +138,7 @@ uint32_t peers_drop(struct nat *n, uint32_t slot)
 
 bool peer_is_closed(const struct slot *s)
 {
-	return s->hangs == HANGS_PEER && (s->bits & SLOT_SEEN) &&
+	return (s->hangs & HANGS_LEASE) == HANGS_PEER && (s->bits & SLOT_SEEN) &&
 	       (s->bits & SLOT_TIMER) == (NAT_TCP | CLASS_CLOSING << CLASS_SHIFT);
 }
 
@@ -147,10 +147,9 @@ bool peer_is_closed(const struct slot *s)
 // Never shorter than it was, nor than traffic would have kept the mapping (s.12.3).
 static uint32_t expiry_of(const struct grant *g, uint32_t was_s)
 {
-	const struct slot *s = slot_at(g->n, g->slot);
-	uint32_t idle = slot_idle_s(s, g->now_s), timeout = idle_timeout(g->n, s);
-	uint32_t left_s = s->bits & SLOT_SEEN && idle <= timeout ? timeout - idle : 0;
+	uint32_t left_s = 0;
 
+	traffic_left(g->n, g->slot, g->now_s, &left_s);
 	return max_u32(was_s, g->now_s + max_u32(g->wish->lifetime_s, left_s) + 1);
 }
 
@@ -180,6 +179,7 @@ static enum nat_grant hang(struct grant *g)
 	lease_join(n, i);
 	grant_write(g, i, expiry_of(g, 0));
 	peer_lead_if_longest(n, i);
+	event_lease(n, NAT_EVENT_MAPPING_CREATED, i, g->now_s);
 	n->counters.peers_created++;
 	return NAT_GRANTED;
 }

@@ -59,7 +59,9 @@ static bool place_suggested(struct grant *g, struct run *run)
 		return false;
 	a = grant_address(g);
 	run->ext = a == NO_ADDRESS ? 0 : ext_of(a, want.port);
-	if (a != NO_ADDRESS && run_claim(g->n, g->policy, g->subscriber, run))
+	if (a != NO_ADDRESS &&
+		(g->policy->explicit_first != 0 ? explicit_claim_run(g->n, g->subscriber, run)
+						: run_claim(g->n, g->policy, g->subscriber, run)))
 		return true;
 	g->n->counters.suggestions_refused++;
 	return false;
@@ -101,7 +103,9 @@ bool set_place(struct grant *g)
 
 	if (run.n_ports < 2 || n->counters.leases >= n->limits.leases)
 		return false;
-	if (!place_suggested(g, &run) && !run_choose(n, g->policy, g->subscriber, &run))
+	if (!place_suggested(g, &run) &&
+		!(g->policy->explicit_first != 0 ? explicit_run(n, g->subscriber, &run)
+						 : run_choose(n, g->policy, g->subscriber, &run)))
 		return false;
 	run.n_ports = make_ports(g, run.ext, run.n_ports);
 	made = grant_lease(g, LEASE_LIVE);
@@ -110,6 +114,7 @@ bool set_place(struct grant *g)
 	i = lease_get(n, &made);
 	lease_join(n, i);
 	grant_write(g, i, g->now_s + g->wish->lifetime_s + 1);
+	event_lease(n, NAT_EVENT_MAPPING_CREATED, i, g->now_s);
 	n->counters.explicit_created++;
 	return true;
 }
@@ -120,8 +125,10 @@ bool set_finish(struct nat *n, uint32_t lease, bool now, uint32_t *ports, uint32
 {
 	struct lease *l = &n->leases[lease];
 	struct extra *x = lease_extra(n, l);
+	uint32_t going = min_u32(*ports, x->n_ports);
 	bool gone = false;
 
+	event_ports(n, NAT_EVENT_MAPPING_DELETED, l, x->n_ports - going, going, 0);
 	for (; *ports > 0 && !gone; --*ports) {
 		struct nat_key key = set_key(l, x->n_ports - 1u);
 		uint32_t slot = slot_find(n, &key);

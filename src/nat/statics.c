@@ -76,7 +76,7 @@ static int static_make(
 	s = slot == NO_SLOT ? NO_SUBSCRIBER : subscriber_get(n, key->realm, key->host, group);
 	if (s == NO_SUBSCRIBER)
 		return -ENOSPC;
-	if (n->subscribers[s].n_blocks == 0 && n->subscribers[s].n_statics == 0)
+	if (!subscriber_has_pair(n, &n->subscribers[s]))
 		n->subscribers[s].address = (uint16_t)(ext >> 16);
 	n->subscribers[s].n_statics++;
 	i = lease_get(n, &(struct lease){.key = *key,
@@ -90,6 +90,7 @@ static int static_make(
 	static_port_open(n, key, ext);
 	mapping_make(n, slot, key, hash, ext, 0, NO_SUBSCRIBER, now_s);
 	slot_hang(n, slot, HANGS_MAP);
+	event_lease(n, NAT_EVENT_MAPPING_CREATED, i, now_s);
 	return 0;
 }
 
@@ -165,8 +166,9 @@ void static_remove(struct nat *n, uint32_t lease)
 	struct lease *l = &n->leases[lease];
 	uint32_t s = l->subscriber;
 
+	sessions_end(n, l->slot);
 	table_remove(n, l->slot);
-	n->counters.mappings--;
+	mapping_forget(n, &l->key, l->ext);
 	static_port_close(n, l->key.protocol, l->ext);
 	lease_leave(n, lease);
 	lease_put(n, lease);

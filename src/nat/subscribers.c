@@ -33,8 +33,11 @@ uint32_t subscriber_get(struct nat *n, uint8_t realm, ip4 host, uint8_t group)
 	uint32_t *head = &n->subscriber_heads[subscriber_home(n, realm, host)];
 
 	if (i != NO_SUBSCRIBER) {
-		if (n->subscribers[i].n_blocks == 0)
+		if (!subscriber_holds(&n->subscribers[i]) && n->subscribers[i].group != group) {
+			n->group_counters[n->subscribers[i].group].total_active_subscribers--;
+			n->group_counters[group].total_active_subscribers++;
 			n->subscribers[i].group = group; // remembered, but holding nothing
+		}
 		return i;
 	}
 	if (n->subscriber_free != 0) {
@@ -48,28 +51,56 @@ uint32_t subscriber_get(struct nat *n, uint8_t realm, ip4 host, uint8_t group)
 	n->subscribers[i] = (struct subscriber){
 		.host = host, .realm = realm, .group = group, .used = 1, .chain = *head};
 	*head = i + 1;
+	n->emptied_s[i] = 0;
+	n->rates[i] = (struct rate){0};
+	n->group_counters[group].total_active_subscribers++;
 	n->counters.subscribers_created++;
 	n->counters.subscribers++;
 	return i;
 }
 
-// A client whose state was lost for him alone must be told so when he comes back: his record stays
-// while the table is not crowded.
-static bool must_remember(const struct nat *n, const struct subscriber *s)
+bool subscriber_has_pair(const struct nat *n, const struct subscriber *s)
 {
-	return s->epoch_base_s != 0 && n->counters.subscribers < n->limits.subscribers / 4 * 3;
+	return subscriber_holds(s) || pairing_waits(n, (uint32_t)(s - n->subscribers));
+}
+
+uint32_t subscriber_of(const struct nat *n, uint32_t slot)
+{
+	const struct slot *s = slot_at(n, slot);
+	const struct block *b = &n->blocks[block_of(n, s->ext)];
+
+	if (b->subscriber != 0)
+		return b->subscriber - 1;
+	return subscriber_find(n, s->realm, s->host);
+}
+
+// A client whose state was lost for him alone must be told so when he comes back, and one whose
+// address is kept for him finds it: his record stays while the table is not crowded.
+static bool must_remember(const struct nat *n, uint32_t i)
+{
+	return (n->subscribers[i].epoch_base_s != 0 || pairing_waits(n, i)) &&
+	       n->counters.subscribers < n->limits.subscribers / 4 * 3;
 }
 
 void subscriber_drop_if_empty(struct nat *n, uint32_t subscriber)
 {
+	if (subscriber_holds(&n->subscribers[subscriber]))
+		return;
+	n->emptied_s[subscriber] = n->clock_s;
+	subscriber_forget(n, subscriber);
+}
+
+void subscriber_forget(struct nat *n, uint32_t subscriber)
+{
 	struct subscriber *s = &n->subscribers[subscriber];
 	uint32_t *link = &n->subscriber_heads[subscriber_home(n, s->realm, s->host)];
 
-	if (s->n_blocks != 0 || s->n_statics != 0 || must_remember(n, s))
+	if (must_remember(n, subscriber))
 		return;
 	while (*link != subscriber + 1)
 		link = &n->subscribers[*link - 1].chain;
 	*link = s->chain;
+	n->group_counters[s->group].total_active_subscribers--;
 	*s = (struct subscriber){.chain = n->subscriber_free};
 	n->subscriber_free = subscriber + 1;
 	n->counters.subscribers_removed++;
@@ -89,8 +120,9 @@ static void subscriber_view(
 		.group = s->group,
 		.n_blocks = s->n_blocks,
 		.n_leases = s->n_leases,
+		.n_sessions = s->n_sessions,
 		.epoch_base_s = s->epoch_base_s};
-	if (s->n_blocks != 0 || s->n_statics != 0)
+	if (subscriber_has_pair(n, s))
 		view->external = n->address_ip[s->address];
 	for (unsigned i = 0; i < NAT_PROTOCOLS; i++)
 		view->n_ports[i] = s->n_ports[i];

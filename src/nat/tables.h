@@ -17,13 +17,14 @@ enum {
 	SLOT_PROTOCOL = 0x03, // 0: free
 	SLOT_CLASS = 0x0c,    // timer class, see below
 	SLOT_LEASE = 0x10,    // a lease hangs on it: no idle expiry
-	SLOT_VISIT = 0x20,    // packets must look at a session (later)
+	SLOT_VISIT = 0x20,    // packets from inside must look closer, see visit.c
 	SLOT_SEEN = 0x40,     // the internal endpoint sent; tick tells when
 	SLOT_OVF = 0x80,      // one bit of the line's overflow count, not of the slot
 	SLOT_TIMER = SLOT_PROTOCOL | SLOT_CLASS, // index into nat.timeout
 };
 
-// Timer classes. UDP: OPEN until answered, then ESTABLISHED. TCP: as per mapping, not session.
+// Timer classes. UDP: OPEN until answered, then ESTABLISHED. TCP: ESTABLISHED while sessions hang
+// on the mapping, which then lives by theirs; without any, what its own packets tell.
 enum {
 	CLASS_OPEN = 0,
 	CLASS_ESTABLISHED = 1,
@@ -46,8 +47,12 @@ enum {
 	HANGS_MAP = 1, // a MAP lease or a static mapping
 	HANGS_PEER = 2,
 	HANGS_SET = 4, // the MAP lease is one of several ports
-	HANGS_LEASE = HANGS_MAP | HANGS_PEER
+	HANGS_LEASE = HANGS_MAP | HANGS_PEER,
+	HANGS_LOOSE = 8,   // TCP: it has connections without a record, and lives by its class, too
+	HANGS_RULE = 0xf8, // UDP: it only ever sent to port timers.ports[rule - 1].port
+	HANGS_RULE_SHIFT = 3
 };
+static_assert(NAT_PORT_TIMERS <= HANGS_RULE >> HANGS_RULE_SHIFT, "a rule's number fits");
 
 struct line {
 	_Alignas(CACHE_LINE) struct slot slot[4];
@@ -74,9 +79,11 @@ enum {
 	EXT_FREE = 0,
 	EXT_MAPPED = 1,
 	EXT_RESTING = 2,
-	EXT_VISIT = 0x04, // packets must be shown to the FILTERs of its lease
+	EXT_VISIT = 0x04, // packets from outside must look closer, see visit.c
 	EXT_LEASE = 0x08,
-	EXT_REPLIED = 0x10, // something came in; written once
+	EXT_REPLIED = 0x10,  // something came in; written once
+	EXT_FILTERS = 0x20,  // its MAP lease has FILTERs
+	EXT_SESSIONS = 0x40, // sessions hang on it
 };
 
 struct entry {
@@ -100,13 +107,16 @@ struct address {
 	ip4 ip;
 	uint8_t state;
 	uint8_t group;
-	uint8_t shift;  // log2 of the block size
-	uint8_t listed; // stands in the group's list of addresses with free blocks
+	uint8_t shift;   // log2 of the block size
+	uint8_t listed;  // stands in the group's list of addresses with free blocks
+	uint8_t planned; // deterministic: hosts have their own ports in front of port_first
 	uint16_t port_first, port_last;
-	uint32_t n_free;     // free blocks
-	uint32_t n_ports;    // ports mapped or resting, statics included
-	uint32_t next, prev; // list of addresses with free blocks; index + 1
-	uint32_t drain_at;   // next external port (of all protocols) a drain looks at
+	uint16_t host_first;                    // planned: the first host's first port
+	uint16_t explicit_first, explicit_last; // 0: explicit mappings have their ports in blocks
+	uint32_t n_free;                        // free blocks
+	uint32_t n_ports;                       // ports mapped or resting, statics included
+	uint32_t next, prev;                    // list of addresses with free blocks; index + 1
+	uint32_t drain_at; // next external port (of all protocols) a drain looks at
 };
 
 struct block {
@@ -119,15 +129,29 @@ struct block {
 
 static_assert(sizeof(struct block) == 16, "four blocks a cache line");
 
+struct tenure { // who has a block, and who had it before; cold
+	ip4 host, host_before;
+	uint32_t since_s; // 0: nobody has it
+	uint32_t since_before_s, until_before_s;
+	uint32_t empty_s; // when its last port went
+	uint8_t realm, realm_before;
+	uint8_t spare[2];
+};
+
+struct rate { // new mappings of one subscriber: tokens used, and when that was reckoned
+	uint16_t used, at_s;
+};
+
 // ---- subscribers -----------------------------------------------------------------------------
 
 struct subscriber {
 	_Alignas(CACHE_LINE) ip4 host;
-	uint8_t realm, group, used, spare;
-	uint32_t chain;   // hash chain, or free list; index + 1
-	uint32_t blocks;  // list; index + 1
-	uint32_t active;  // block that new mappings come from; index + 1
-	uint16_t address; // paired address; valid while n_blocks or n_statics is not 0
+	uint8_t realm, group, used;
+	uint8_t told_high; // bit set: protocols of which he was told to have many ports
+	uint32_t chain;    // hash chain, or free list; index + 1
+	uint32_t blocks;   // list; index + 1
+	uint32_t active;   // block that new mappings come from; index + 1
+	uint16_t address;  // paired address; valid while n_blocks or n_statics is not 0
 	uint16_t n_blocks;
 	uint32_t n_ports[NAT_PROTOCOLS];
 	uint32_t leases;   // list of the living leases and static mappings; index + 1
@@ -138,9 +162,37 @@ struct subscriber {
 	// One search too few in 18 hours is the price of their room.
 	uint16_t full_s[NAT_PROTOCOLS];
 	uint32_t epoch_base_s;
+	uint32_t n_sessions;
 };
 
 static_assert(sizeof(struct subscriber) == CACHE_LINE, "one line a subscriber");
+
+// ---- sessions --------------------------------------------------------------------------------
+
+enum { // what a record is beside enum nat_state, where NAT_CLOSED is a free one
+	SESSION_PERMIT = NAT_STATES, // TCP under ADF: that address was sent to
+	SESSION_GRAVE                // heads the sessions of a mapping that ended
+};
+
+// The sessions of one mapping are a ring. Its anchor is found by the external endpoint alone, the
+// others by the remote one, too. From the anchor on come first those that the inside takes part in,
+// then those it did not answer yet (E_INIT).
+struct session {
+	uint32_t chain;      // hash chain, or free list; grave: the next grave; index + 1
+	uint32_t next, prev; // ring; index + 1
+	uint32_t ring;       // its number: who gets the port later has another
+	uint32_t ext;
+	ip4 remote;
+	uint16_t remote_port; // 0: any; ICMP: 0
+	uint16_t tick;        // second of the last packet that counts, modulo 65536
+	uint16_t n_ring;      // anchor: sessions in the ring; permit: sessions that hold it
+	uint8_t n_begun;      // anchor: of these, in E_INIT
+	uint8_t protocol : 2, state : 4;
+	uint8_t anchor : 1;
+	uint8_t mark : 1; // UDP, ICMP: answered; TCP: holds a permit
+};
+
+static_assert(sizeof(struct session) == 32, "two a cache line");
 
 // ---- leases ----------------------------------------------------------------------------------
 
@@ -241,8 +293,13 @@ struct rest { // a freed port in hold-down
 };
 
 enum {
-	UPDATES = 1024
-}; // clients to tell that their mappings moved or were lost
+	UPDATES = 1024 // clients to tell that their mappings moved or were lost
+};
+
+enum {
+	EVENTS = 4096, // that wait for the shard; a burst or a step tells fewer
+	TOLD = 256     // refusals remembered, so that each is told once a second
+};
 
 struct address_place { // ip to index, open addressing
 	ip4 ip;
@@ -276,6 +333,11 @@ struct nat {
 	uint32_t n_addresses;
 	uint32_t group_list[NAT_MAX_GROUPS]; // addresses with free blocks, round; index + 1
 
+	struct tenure *tenures;                   // by block
+	uint32_t block_at, block_credit, block_s; // the sweep of empty blocks
+
+	struct rate *rates;  // by subscriber
+	uint32_t *emptied_s; // by subscriber: when he held nothing any more, 0: never
 	struct subscriber *subscribers;
 	uint32_t *subscriber_heads;
 	uint32_t subscriber_mask, subscriber_high, subscriber_free;
@@ -292,14 +354,30 @@ struct nat {
 	struct rest *rests;
 	uint32_t rest_room, rest_head, rest_count;
 
+	struct session *sessions;
+	uint32_t *session_heads;
+	uint32_t session_mask, session_high, session_free, session_used;
+	uint32_t session_rings;                         // number of the last one
+	uint32_t graves;                                // index + 1
+	uint32_t session_at, session_credit, session_s; // the sweep of sessions
+	uint32_t review_line; // from here on VISIT bits are older than the policies
+	bool review_rules;    // likewise numbers of rules
+	uint16_t session_timeout[NAT_STATES];
+
 	uint32_t sweep_line, sweep_credit, sweep_s;
 	uint32_t prune_at;              // next lease nat_static_prune() looks at
 	uint32_t clear_block, clear_at; // where nat_subscriber_clear() stopped
 	uint32_t n_draining;
 	struct nat_update *updates; // ring
 	uint32_t update_head, update_count;
+	struct nat_event *events; // ring
+	uint32_t event_head, event_count;
+	uint32_t told[TOLD];
+	uint32_t clock_s; // second of the call going on, for what is written down
+	bool waits;       // some policy keeps empty blocks or pairings for a while
 	struct nat_policy policies[NAT_MAX_GROUPS]; // for mappings that move
 	struct nat_counters counters;
+	struct nat_group_counters group_counters[NAT_MAX_GROUPS];
 };
 
 // ---- inside.c: the in2out table --------------------------------------------------------------
@@ -347,6 +425,16 @@ static inline void slot_touch(struct slot *s, uint32_t now_s, uint8_t class_bits
 		s->tick = (uint16_t)now_s;
 }
 
+// The shortest time that could end it.
+static inline uint32_t slot_timeout(const struct nat *n, const struct slot *s)
+{
+	uint8_t rule = s->hangs >> HANGS_RULE_SHIFT;
+
+	if ((s->bits & SLOT_PROTOCOL) == NAT_UDP && rule != 0 && rule <= n->timers.n_ports)
+		return n->timers.ports[rule - 1].seconds;
+	return n->timeout[s->bits & SLOT_TIMER];
+}
+
 static inline uint32_t slot_idle_s(const struct slot *s, uint32_t now_s)
 {
 	return (uint16_t)(now_s - s->tick);
@@ -384,13 +472,20 @@ static inline uint32_t block_of(const struct nat *n, uint32_t ext)
 
 uint32_t address_find(const struct nat *n, ip4 ip); // or NO_ADDRESS
 bool port_is_reserved(const struct address *a, uint8_t protocol, uint16_t port);
+// Whether the plan gives this block to a host, and so nobody takes or frees it as others.
+static inline bool block_is_planned(const struct nat *n, uint32_t block)
+{
+	const struct address *a = &n->addresses[block / n->blocks_per_address];
+
+	return a->planned && (block % n->blocks_per_address << a->shift) < a->port_first;
+}
 void address_list_add(struct nat *n, uint32_t a);
 void address_list_remove(struct nat *n, uint32_t a);
 void address_forget(struct nat *n, uint32_t a);
 
 // Picks a free port for a subscriber. DROP_NONE and *ext, or why there is none. May take a block.
 enum drop port_choose(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
-	uint8_t protocol, uint32_t now_s, uint32_t *ext);
+	const struct nat_key *key, uint32_t now_s, uint32_t *ext);
 // Whether this very external port can be the subscriber's; takes its block when it must.
 bool port_claim(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
 	uint8_t protocol, uint32_t ext);
@@ -451,9 +546,19 @@ bool run_claim(
 
 #define NO_SUBSCRIBER UINT32_MAX
 
+// Holds something on his paired address: then it is his.
+static inline bool subscriber_holds(const struct subscriber *s)
+{
+	return s->n_blocks != 0 || s->n_statics != 0 || s->n_resting != 0 ||
+	       (s->n_ports[0] | s->n_ports[1] | s->n_ports[2]) != 0;
+}
+bool subscriber_has_pair(const struct nat *n, const struct subscriber *s);
+// Whose mapping this is, wherever its port lies.
+uint32_t subscriber_of(const struct nat *n, uint32_t slot);
 uint32_t subscriber_find(const struct nat *n, uint8_t realm, ip4 host);
 uint32_t subscriber_get(struct nat *n, uint8_t realm, ip4 host, uint8_t group); // makes it
 void subscriber_drop_if_empty(struct nat *n, uint32_t subscriber);
+void subscriber_forget(struct nat *n, uint32_t subscriber); // unless he must be remembered
 void subscriber_prefetch(const struct nat *n, uint8_t realm, ip4 host);
 
 // ---- create.c: mappings as a whole -----------------------------------------------------------
@@ -461,6 +566,8 @@ void subscriber_prefetch(const struct nat *n, uint8_t realm, ip4 host);
 // Makes the mapping; the slot is from table_place(), the port from port_choose() and the like.
 void mapping_make(struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash,
 	uint32_t ext, uint8_t bits, uint32_t subscriber, uint32_t now_s);
+// It is out of both tables: counted, and told.
+void mapping_forget(struct nat *n, const struct nat_key *key, uint32_t ext);
 enum ending {
 	END_REST,
 	END_HOLD
@@ -472,6 +579,8 @@ void mapping_move(struct nat *n, uint32_t slot, uint32_t ext, uint32_t now_s);
 bool mapping_is_idle(struct nat *n, uint32_t slot, uint32_t now_s);
 // Whether the internal endpoint itself sent, and its idle timer still runs.
 bool mapping_has_traffic(struct nat *n, uint32_t slot, uint32_t now_s);
+// Likewise, and for how long without another packet.
+bool traffic_left(const struct nat *n, uint32_t slot, uint32_t now_s, uint32_t *left_s);
 uint32_t idle_timeout(const struct nat *n, const struct slot *s);
 
 static inline uint32_t slot_find(const struct nat *n, const struct nat_key *key)
@@ -558,6 +667,126 @@ void extra_drop(struct nat *n, struct lease *l);
 uint8_t text_length(const struct nat *n, const struct extra *x);
 // Whether a mapping with FILTERs lets this packet in.
 bool filters_admit(const struct nat *n, const struct nat_in *p);
+
+// ---- events.c --------------------------------------------------------------------------------
+
+void event_push(struct nat *n, const struct nat_event *e); // counted when there is no room
+// Whether whoever works in portions may go on.
+static inline bool events_have_room(const struct nat *n)
+{
+	return n->event_count < EVENTS / 2;
+}
+void event_block(struct nat *n, uint8_t kind, uint32_t block);
+void event_pairing(struct nat *n, uint8_t kind, const struct subscriber *s);
+// An implicit mapping, where the policy asks for each of them.
+void event_mapping(struct nat *n, uint8_t kind, const struct nat_key *key, uint32_t ext);
+void event_lease(struct nat *n, uint8_t kind, uint32_t lease, uint32_t now_s);
+void event_ports(struct nat *n, uint8_t kind, const struct lease *l, uint32_t first,
+	uint32_t n_ports, uint32_t lifetime_s); // some ports of a lease
+void event_refused(struct nat *n, uint8_t kind, uint32_t subscriber, uint8_t group,
+	uint8_t protocol, uint32_t limit, uint32_t now_s);
+void refusal_note(struct nat *n, const struct nat_policy *policy, uint8_t group,
+	const struct nat_key *key, enum drop why, uint32_t now_s);
+
+// ---- trace.c, waits.c, explicit.c, planned.c -------------------------------------------------
+
+void tenure_begin(struct nat *n, uint32_t block, uint32_t now_s);
+void tenure_end(struct nat *n, uint32_t block, uint32_t now_s);
+
+// The last port of a block went: whether it stays his for a while. The sweep then returns it.
+bool block_waits(struct nat *n, uint32_t block, uint32_t now_s);
+bool pairing_waits(const struct nat *n, uint32_t subscriber);
+bool step_waits(struct nat *n, uint32_t now_s);
+// One more mapping within the subscriber's mapping-rate? rate_charge() takes it.
+bool rate_has(
+	const struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t now_s);
+void rate_charge(
+	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t now_s);
+
+// Ports outside of all blocks, for explicit mappings only.
+static inline bool port_is_explicit(const struct address *a, uint32_t port)
+{
+	return a->explicit_first != 0 && port >= a->explicit_first && port <= a->explicit_last;
+}
+bool explicit_claim(struct nat *n, uint32_t subscriber, uint8_t protocol, uint32_t ext);
+enum drop explicit_choose(
+	struct nat *n, uint32_t subscriber, const struct nat_key *key, uint32_t *ext);
+struct run;
+bool explicit_run(struct nat *n, uint32_t subscriber, struct run *run);
+bool explicit_claim_run(struct nat *n, uint32_t subscriber, struct run *run);
+
+// A block that the plan gives to this subscriber, and that he has not taken yet.
+bool planned_open(
+	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t *block);
+bool planned_claim(
+	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t block);
+// How many blocks the plan gives him.
+uint32_t planned_blocks(const struct nat_policy *policy);
+
+// ---- tcp.c, sessions.c, visit.c --------------------------------------------------------------
+
+#define NO_SESSION UINT32_MAX
+
+enum side {
+	INSIDE,
+	OUTSIDE
+};
+
+enum {
+	STEP_STATE = 0x0f,
+	STEP_REFRESH = 0x10
+};
+// What a segment does to its session: the next state, and whether that begins to last anew.
+uint8_t tcp_step(const struct nat_policy *policy, uint8_t state, enum side side, uint8_t flags);
+static inline bool tcp_begins(uint8_t flags)
+{
+	return (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+static inline const struct nat_policy *policy_on(const struct nat *n, uint32_t ext)
+{
+	return &n->policies[n->addresses[ext >> 16].group];
+}
+
+// Any session of these endpoints, also one that is over; and the anchor, if there is one.
+uint32_t session_find(const struct nat *n, uint8_t protocol, uint32_t ext, struct recipe remote);
+uint32_t session_anchor(const struct nat *n, uint8_t protocol, uint32_t ext);
+uint32_t session_idle_s(const struct nat *n, const struct session *x, uint32_t now_s);
+uint32_t session_timeout(const struct nat *n, const struct session *x);
+bool session_is_over(const struct nat *n, uint32_t session, uint32_t now_s);
+// Whether there is room for one session more of this subscriber: DROP_NONE, DROP_SESSIONS_FULL or
+// DROP_QUOTA_SESSIONS. What outsiders begin leaves a quarter of it to the inside.
+enum drop sessions_room(const struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
+	uint8_t protocol, bool begun_outside);
+// Makes a session of a mapping, or says why not.
+enum drop session_open(
+	struct nat *n, uint32_t slot, struct recipe remote, uint8_t state, uint32_t now_s);
+void session_set_state(struct nat *n, uint32_t session, uint8_t state);
+void session_end(struct nat *n, uint32_t session, uint32_t slot); // the mapping stays
+bool sessions_kept(
+	const struct nat *n, const struct slot *s); // by one that the inside takes part in
+// Under ADF a TCP session lets in its whole remote address while it has a permit for it.
+void session_permit(struct nat *n, uint32_t session);
+bool session_permitted(const struct nat *n, uint8_t protocol, uint32_t ext, ip4 remote);
+// The mapping ends, or its port changes. Many sessions are forgotten at once and freed by and by.
+void sessions_end(struct nat *n, uint32_t slot);
+enum keeping {
+	KEPT_BY_NONE, // it has no sessions that the inside takes part in
+	KEPT,
+	KEPT_NO_MORE // they are all over
+};
+// Whether TCP sessions keep this mapping, and for how long.
+enum keeping sessions_keep(const struct nat *n, uint32_t slot, uint32_t now_s, uint32_t *left_s);
+bool step_sessions(struct nat *n, uint32_t now_s);
+
+// A packet that must look closer. DROP_NONE, or why it cannot pass.
+enum drop visit_out(struct nat *n, uint32_t slot, struct nat_out *p, uint32_t now_s);
+enum drop visit_in(struct nat *n, const struct nat_in *p, uint32_t ext, uint32_t now_s);
+void visit_first(struct nat *n, uint32_t slot, const struct nat_out *p, uint32_t now_s);
+// Writes SLOT_VISIT and EXT_VISIT as policy and sessions want them.
+void visit_update(struct nat *n, uint32_t slot);
+void review_begin(struct nat *n, bool rules); // of all mappings, after a change
+bool step_review(struct nat *n);
 
 // ---- moves.c ---------------------------------------------------------------------------------
 

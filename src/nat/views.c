@@ -8,17 +8,16 @@ static void slot_view(const struct nat *n, uint32_t slot, uint32_t now_s, struct
 {
 	const struct slot *s = slot_at(n, slot);
 	struct nat_key key = slot_key(s);
-	uint32_t idle = slot_idle_s(s, now_s), timeout = idle_timeout(n, s);
+	uint32_t left_s = 0;
 
 	*view = (struct nat_view){.key = key,
 		.external = ext_recipe(n, s->ext),
 		.kind = s->hangs & HANGS_PEER ? NAT_PEER : NAT_IMPLICIT,
 		.group = n->addresses[s->ext >> 16].group,
 		.replied = entry_at(n, key.protocol, s->ext)->bits & EXT_REPLIED,
-		.traffic = s->bits & SLOT_SEEN && idle <= timeout,
+		.traffic = traffic_left(n, slot, now_s, &left_s),
 		.n_ports = 1};
-	if (view->traffic)
-		view->idle_left_s = timeout - idle;
+	view->idle_left_s = view->traffic ? left_s : 0;
 }
 
 static void extra_view(const struct nat *n, const struct lease *l, struct nat_view *view)

@@ -69,3 +69,43 @@ unsigned nat_lease_overlap(const struct nat *n, const struct nat_key *key, uint1
 	}
 	return count;
 }
+
+static void session_view(const struct nat *n, const struct nat_key *key, const struct session *x,
+	uint32_t now_s, struct nat_session_view *view)
+{
+	*view = (struct nat_session_view){.key = *key,
+		.external = ext_recipe(n, x->ext),
+		.remote = {x->remote, x->remote_port},
+		.group = n->addresses[x->ext >> 16].group,
+		.state = x->state,
+		.left_s = session_timeout(n, x) - session_idle_s(n, x, now_s)};
+}
+
+// The cursor is a session of the ring, index + 1.
+bool nat_session_walk(const struct nat *n, const struct nat_key *key, uint32_t *cursor,
+	uint32_t budget, uint32_t now_s,
+	bool (*see)(void *ctx, const struct nat_session_view *view), void *ctx)
+{
+	uint32_t slot = slot_find(n, key), anchor = NO_SESSION;
+
+	if (slot != NO_SLOT)
+		anchor = session_anchor(n, key->protocol, slot_at(n, slot)->ext);
+	if (anchor == NO_SESSION)
+		return true;
+	if (*cursor == 0)
+		*cursor = anchor + 1;
+	for (; budget > 0; budget--) {
+		const struct session *x = &n->sessions[*cursor - 1];
+		struct nat_session_view view;
+
+		if (x->ring != n->sessions[anchor].ring || x->state >= SESSION_PERMIT)
+			return true; // it ended since the last call
+		session_view(n, key, x, now_s, &view);
+		if (!session_is_over(n, *cursor - 1, now_s) && !see(ctx, &view))
+			return false;
+		*cursor = x->next;
+		if (*cursor == anchor + 1)
+			return true;
+	}
+	return false;
+}

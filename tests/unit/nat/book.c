@@ -254,6 +254,8 @@ uint32_t book_idle_timeout(struct book *b, const struct mapping *m)
 		return m->tcp == OPENING   ? t->tcp_trans_open
 		       : m->tcp == CLOSING ? t->tcp_trans_close
 					   : t->tcp_idle;
+	if (m->rule)
+		return t->ports[0].seconds;
 	if (m->replied)
 		return t->udp;
 	if (book_portset(b, m->at)->replied)
@@ -263,7 +265,9 @@ uint32_t book_idle_timeout(struct book *b, const struct mapping *m)
 
 bool book_has_traffic(struct book *b, const struct mapping *m)
 {
-	return m->sent_s != 0 && b->now_s - m->sent_s <= book_idle_timeout(b, m);
+	uint32_t left_s;
+
+	return book_traffic_left(b, m, &left_s);
 }
 
 // ---- changes ---------------------------------------------------------------------------------
@@ -366,6 +370,7 @@ void book_end(struct book *b, struct mapping *m)
 		book_vacate(b, m);
 	}
 	book_end_peers(b, m->key);
+	book_end_flows(b, m->key);
 	*m = b->live[--b->n_live];
 }
 

@@ -19,6 +19,7 @@ enum {
 	N_FILTERS = 4,   // of one mapping, at most
 	MAX_LIVE = 512,
 	MAX_PEERS = 256,
+	MAX_FLOWS = 256,
 	MAX_RESTS = 4096,
 	MAX_BLOCKS = 64 // of an address
 };
@@ -37,6 +38,18 @@ struct mapping {
 	uint8_t tcp; // enum tcp_phase
 	bool lease, exact, moved, told, replied;
 	bool adopted; // it stood before its MAP lease
+	bool loose;   // TCP: some of its connections have no session
+	bool rule;    // UDP: it only ever sent to the port with a timer of its own
+	bool plain;   // its only connection is established: nobody looks at data
+	struct recipe plain_remote;
+};
+
+struct flow { // a session
+	struct nat_key key;
+	struct recipe remote;
+	uint32_t at_s;
+	uint8_t state; // enum nat_state
+	bool mark;     // UDP, ICMP: answered; TCP: lets in its whole address under ADF
 };
 
 struct peer { // a PEER lease
@@ -99,6 +112,9 @@ struct book {
 	struct peer peers[MAX_PEERS];
 	uint32_t n_peers;
 	uint32_t n_sets; // ever made
+	struct flow flows[MAX_FLOWS];
+	uint32_t n_flows;
+	uint32_t used; // records of sessions in use, permits and graves included
 	struct held rests[MAX_RESTS];
 	uint32_t n_rests;
 	struct pool pools[N_POOL];
@@ -113,6 +129,8 @@ struct book {
 	uint64_t drops[DROP_COUNT], grants[NAT_TOO_MANY_FILTERS + 1], revived, adopted, honoured;
 	uint64_t sets_made, sets_cut, peers_made, peers_adopted, filtered, moved, lost, paired;
 	uint64_t closed, operators_evicted, sets_moved;
+	uint64_t flows_made, flows_expired, unrecorded, complaints;
+	uint64_t states[NAT_STATES], kept_out[DROP_COUNT];
 };
 
 // What must be true; otherwise prints why and leaves.
@@ -164,6 +182,33 @@ bool book_is_leased(const struct book *b, const struct mapping *m); // by MAP or
 uint32_t book_count_blocks(const struct book *b, ip4 host);
 bool book_has_traffic(struct book *b, const struct mapping *m); // its idle timer still runs
 uint32_t book_idle_timeout(struct book *b, const struct mapping *m);
+
+// Whether traffic, sessions or else what the mapping itself remembers, keeps it; and how long.
+bool book_traffic_left(struct book *b, const struct mapping *m, uint32_t *left_s);
+
+// ---- book_sessions.c -------------------------------------------------------------------------
+
+struct flow *book_find_flow(struct book *b, struct nat_key key, struct recipe remote);
+uint32_t book_count_flows(const struct book *b, ip4 host);
+bool book_flow_is_over(struct book *b, const struct flow *f);
+uint32_t book_flow_left_s(struct book *b, const struct flow *f);
+bool book_flow_closed(struct book *b, struct nat_key key, struct recipe remote);
+void book_end_flows(struct book *b, struct nat_key key); // their mapping ended
+void book_move_flows(struct book *b, struct mapping *m); // or its port changed
+void book_update_plain(struct book *b, struct mapping *m);
+// DROP_NONE: there is room for a session more.
+enum drop book_room(const struct book *b, struct nat_key key, bool begun_outside);
+// A packet from inside on a mapping that stands: does what it does, and says whether it passes.
+enum drop book_send(struct book *b, struct mapping *m, const struct nat_out *p);
+void book_send_first(struct book *b, struct mapping *m, const struct nat_out *p);
+// A packet from outside: whether it passes, and what it does if it does.
+enum drop book_admit(struct book *b, const struct mapping *m, const struct nat_in *p);
+void book_receive(struct book *b, struct mapping *m, const struct nat_in *p);
+bool book_may_complain(struct book *b, const struct mapping *m, struct recipe remote);
+void book_reconcile_flows(struct book *b);
+void book_check_flows(struct book *b);
+void book_check_flows_settled(struct book *b);
+void book_audit_flows(struct book *b);
 
 // ---- changes ---------------------------------------------------------------------------------
 

@@ -122,6 +122,15 @@ void book_justify_drop(struct book *b, const struct nat_key *key, enum drop why)
 		right = group_has(b, group_of(key->host), key->protocol) &&
 			!book_has_free_port(b, key->host, key->protocol);
 		break;
+	case DROP_TCP_NO_SESSION: // new_packet() knows its flags
+		right = key->protocol == NAT_TCP;
+		break;
+	case DROP_SESSIONS_FULL:
+	case DROP_QUOTA_SESSIONS:
+		b->used = b->n->session_used;
+		right = policy->filtering[key->protocol - 1] != NAT_EIF &&
+			book_room(b, *key, false) == why;
+		break;
 	default:
 		break;
 	}

@@ -17,6 +17,7 @@ enum {
 static const struct nat_limits LIMITS = {.mappings = 400,
 	.leases = 128,
 	.filters = 24,
+	.sessions = 120,
 	.descriptions = 12,
 	.subscribers = 40,
 	.addresses = 4,
@@ -57,6 +58,9 @@ static void random_timers(struct model *m)
 	t->tcp_idle = 7440;
 	t->tcp_trans_open = 240;
 	t->tcp_trans_close = (uint16_t)(10 + below(m, 300));
+	t->tcp_rst = (uint16_t)(10 + below(m, 300));
+	t->n_ports = 1;
+	t->ports[0] = (struct nat_port_timer){1, 15};
 	t->icmp = 60;
 	t->hold_down = (uint16_t)below(m, 200);
 	t->pcp_hold_down = (uint16_t)below(m, 200);
@@ -179,8 +183,7 @@ static bool see_mapping(void *ctx, const struct nat_view *view)
 		return true;
 	}
 	TRUTH(b, m != NULL, "port %u", view->key.port);
-	if (book_has_traffic(b, m))
-		idle_left_s = book_idle_timeout(b, m) - (b->now_s - m->sent_s);
+	book_traffic_left(b, m, &idle_left_s);
 	TRUTH(b, recipe_eq(view->external, m->at), "port %u", m->at.port);
 	TRUTH(b,
 		view->kind == (m->lease                      ? NAT_EXPLICIT
@@ -230,6 +233,7 @@ static void audit(struct book *b)
 	TRUTH(b, a.mappings == b->n_live && a.statics == b->n_statics, "%u seen", a.mappings);
 	check_sets(b);
 	check_peers(b);
+	book_audit_flows(b);
 	cursor = 0;
 	while (!nat_walk_subscribers(b->n, &cursor, 10, see_subscriber, &a))
 		;
@@ -249,6 +253,7 @@ static void end_of_time(struct book *b)
 			continue;
 		TRUTH(b, nat_delete(b->n, &s->key, b->now_s), "static %u", i);
 		book_count_static(b, s->key.protocol, s->at, -1);
+		book_end_flows(b, s->key);
 		*s = (struct mapping){0};
 	}
 	for (unsigned hour = 0; hour < 9 * 24; hour++) {
@@ -273,7 +278,10 @@ static void end_of_time(struct book *b)
 static void check_worth(struct book *b)
 {
 	static const enum drop met[] = {DROP_TABLE_FULL, DROP_SUBSCRIBERS_FULL, DROP_QUOTA_PORTS,
-		DROP_QUOTA_BLOCKS, DROP_NO_BLOCK, DROP_POOL_NO_ADDRESS, DROP_POOL_NO_PORT};
+		DROP_QUOTA_BLOCKS, DROP_NO_BLOCK, DROP_POOL_NO_ADDRESS, DROP_POOL_NO_PORT,
+		DROP_TCP_NO_SESSION, DROP_SESSIONS_FULL, DROP_QUOTA_SESSIONS};
+	static const enum drop kept_out[] = {DROP_NO_MAPPING_INBOUND, DROP_UNSOLICITED_SYN,
+		DROP_FILTERED_ADF, DROP_FILTERED_APDF, DROP_PCP_FILTER};
 	const struct nat_counters *c = nat_counters(b->n);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(met); i++)
@@ -285,6 +293,11 @@ static void check_worth(struct book *b)
 	TRUTH(b, b->peers_made > 0 && b->peers_adopted > 0 && b->closed > 0, "PEER leases");
 	TRUTH(b, b->filtered > 0 && b->moved > 0 && b->lost > 0 && b->paired > 0, "the rest");
 	TRUTH(b, b->operators_evicted > 0, "the operator's");
+	for (unsigned i = NAT_I_INIT; i < NAT_STATES; i++)
+		TRUTH(b, b->states[i] > 0, "state %u", i);
+	for (unsigned i = 0; i < ARRAY_SIZE(kept_out); i++)
+		TRUTH(b, b->kept_out[kept_out[i]] > 0, "%s", drop_name(kept_out[i]));
+	TRUTH(b, b->unrecorded > 0 && b->complaints > 0, "sessions");
 	TRUTH(b, c->hold_down_early > 0 && c->became_implicit > 0 && c->explicit_expired > 0,
 		"ends");
 	TRUTH(b, b->n->probe_max > 0, "lines");

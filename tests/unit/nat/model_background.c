@@ -68,12 +68,13 @@ void book_reconcile_rests(struct book *b)
 
 // ---- ends ------------------------------------------------------------------------------------
 
-static uint32_t peers_left(const struct book *b, const struct mapping *m)
+static uint32_t peers_left(struct book *b, const struct mapping *m)
 {
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < b->n_peers; i++)
-		count += key_eq(b->peers[i].key, m->key) && b->now_s < b->peers[i].over_s;
+		count += key_eq(b->peers[i].key, m->key) && b->now_s < b->peers[i].over_s &&
+			 !book_flow_closed(b, m->key, b->peers[i].remote);
 	return count;
 }
 
@@ -148,8 +149,9 @@ static void reconcile_peers(struct book *b)
 		nat_peer_look(b->n, &p->key, p->remote, b->now_s, &view);
 		if (view.kind == NAT_PEER)
 			continue;
-		TRUTH(b, b->now_s >= p->over_s, "a PEER lease vanished %u s early",
-			p->over_s - b->now_s);
+		b->closed += b->now_s < p->over_s;
+		TRUTH(b, b->now_s >= p->over_s || book_flow_closed(b, p->key, p->remote),
+			"a PEER lease vanished %u s early", p->over_s - b->now_s);
 		*p = b->peers[--b->n_peers];
 	}
 }
@@ -179,6 +181,7 @@ static void note_move(struct book *b, struct mapping *m, struct recipe to)
 
 	book_occupy(b, host, m->key.protocol, to, had ? 0 : book_count_live_blocks(b, host));
 	m->at = to;
+	book_move_flows(b, m);
 	if (had) // whether it came free in between, before its new port, only the tables know
 		k->replied = block_replied(b, to);
 	if (m->replied)
@@ -235,6 +238,7 @@ static void reconcile_statics(struct book *b)
 		if (m->key.protocol == 0 || nat_peek_out(b->n, &m->key, &at))
 			continue;
 		TRUTH(b, book_pool(b, m->at.addr)->state == POOL_DRAINING, "port %u", m->at.port);
+		book_end_flows(b, m->key);
 		book_count_static(b, m->key.protocol, m->at, -1);
 		*m = (struct mapping){0};
 	}
@@ -254,6 +258,7 @@ void book_reconcile(struct book *b)
 	reconcile_peers(b);
 	reconcile_moves(b);
 	reconcile_statics(b);
+	book_reconcile_flows(b);
 	for (ip4 host = HOST_0; host < HOST_0 + N_HOSTS; host++)
 		book_check_epoch(b, host);
 }
@@ -364,7 +369,7 @@ void book_check_settled(struct book *b)
 		if (m->lease)
 			TRUTH(b, b->now_s < m->over_s, "a lease is %u s late",
 				b->now_s - m->over_s);
-		else if (book_count_peers(b, m->key) == 0)
+		else if (book_count_peers(b, m->key) == 0 && !book_has_traffic(b, m))
 			TRUTH(b, idle_s <= book_idle_timeout(b, m) + 11,
 				"idle for %u s and still there", idle_s);
 	}
@@ -375,6 +380,7 @@ void book_check_settled(struct book *b)
 		TRUTH(b, !time_is_over(b, &b->rests[i]), "port %u", b->rests[i].at.port);
 	for (uint32_t i = 0; i < N_POOL; i++)
 		check_pool(b, &b->pools[i]);
+	book_check_flows_settled(b);
 }
 
 void book_check_gauges(struct book *b)
@@ -396,6 +402,7 @@ void book_check_gauges(struct book *b)
 	TRUTH(b, c->descriptions == book_count_texts(b), "%u", book_count_texts(b));
 	TRUTH(b, c->blocks == blocks, "%u", blocks);
 	TRUTH(b, c->addresses <= addresses, "%u", addresses);
+	book_check_flows(b);
 	b->leases_before = leases;
 	b->crowded = c->subscribers + 1 >= b->limits.subscribers / 4 * 3;
 	if (b->crowded)

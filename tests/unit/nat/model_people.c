@@ -80,6 +80,7 @@ static void forget_static(struct book *b, struct mapping *s)
 {
 	TRUTH(b, nat_delete(b->n, &s->key, b->now_s), "port %u", s->at.port);
 	book_count_static(b, s->key.protocol, s->at, -1);
+	book_end_flows(b, s->key);
 	*s = (struct mapping){0};
 }
 

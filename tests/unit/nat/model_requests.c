@@ -495,8 +495,8 @@ static void judge_old_peer(struct book *b, const struct nat_wish *w, enum nat_gr
 		return;
 	}
 	TRUTH(b, grant == NAT_GRANTED && recipe_eq(view->external, old->at), "%u", grant);
-	if (!known && book_has_traffic(b, old))
-		left_s = book_idle_timeout(b, old) - (b->now_s - old->sent_s);
+	if (!known)
+		book_traffic_left(b, old, &left_s);
 	b->peers_adopted += !known;
 	write_peer(b, w, left_s, view);
 }

@@ -24,17 +24,34 @@ struct nat_key some_key(struct model *m)
 
 // ---- packets ---------------------------------------------------------------------------------
 
-static void note_sent(struct book *b, struct mapping *m, uint8_t flags, uint8_t data, bool first)
+struct recipe random_remote(struct model *m)
 {
-	m->sent_s = b->now_s;
-	if (flags & (TCP_FIN | TCP_RST))
-		m->tcp = CLOSING;
-	else if (first)
-		m->tcp = OPENING;
-	else if (flags & TCP_SYN)
-		m->tcp = m->tcp == CLOSING ? OPENING : m->tcp;
-	else if (m->tcp == OPENING || data)
-		m->tcp = ESTABLISHED;
+	uint32_t addr = 0xc6336400 + below(m, 8);
+
+	return (struct recipe){addr, (uint16_t)(1 + below(m, 2))};
+}
+
+// Mostly one that this endpoint talks to.
+static struct recipe some_remote(struct model *m, struct nat_key key)
+{
+	struct book *b = &m->book;
+	uint32_t start = b->n_flows > 0 ? below(m, b->n_flows) : 0;
+
+	for (uint32_t i = 0; i < b->n_flows && !one_in(m, 8); i++) {
+		const struct flow *f = &b->flows[(start + i) % b->n_flows];
+		if (key_eq(f->key, key))
+			return (struct recipe){f->remote.addr,
+				f->remote.port != 0 ? f->remote.port : (uint16_t)(1 + i % 2)};
+	}
+	return random_remote(m);
+}
+
+static uint8_t random_flags(struct model *m)
+{
+	static const uint8_t flags[] = {TCP_SYN, TCP_SYN, TCP_ACK, TCP_ACK, TCP_ACK,
+		TCP_SYN | TCP_ACK, TCP_SYN | TCP_ACK, TCP_FIN | TCP_ACK, TCP_RST};
+
+	return flags[below(m, ARRAY_SIZE(flags))];
 }
 
 static bool pair_allows(struct book *b, ip4 host, struct recipe at, uint32_t n_blocks, ip4 paired)
@@ -54,6 +71,11 @@ static ip4 paired_address(const struct book *b, ip4 host)
 	return view.external;
 }
 
+static bool begins_nothing(const struct nat_out *p)
+{
+	return p->key.protocol == NAT_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN;
+}
+
 // The miss path. What the tables do first, the book does first: an idled-out mapping makes place.
 static void new_packet(struct model *m, struct nat_out *p)
 {
@@ -65,6 +87,7 @@ static void new_packet(struct model *m, struct nat_out *p)
 		nat_create(b->n, &b->policy[group_of(host)], (uint8_t)group_of(host), p, b->now_s);
 
 	b->drops[why]++;
+	TRUTH(b, (why == DROP_TCP_NO_SESSION) == begins_nothing(p), "%s", drop_name(why));
 	if (old != NULL) {
 		book_end(b, old);
 		n_blocks = 0; // his block, and his pair with it, may have gone meanwhile
@@ -75,45 +98,43 @@ static void new_packet(struct model *m, struct nat_out *p)
 		return;
 	}
 	TRUTH(b, pair_allows(b, host, p->to, n_blocks, paired), "%08x", p->to.addr);
-	note_sent(b, book_make(b, p->key, p->to), p->tcp_flags, p->tcp_data, true);
+	book_send_first(b, book_make(b, p->key, p->to), p);
 }
 
-struct recipe random_remote(struct model *m)
+// Whether an error about a packet to that remote endpoint may come in, asked before the packet.
+static void complaint(struct model *m, const struct mapping *to, const struct nat_in *p)
 {
-	uint32_t addr = 0xc6336400 + below(m, 8);
+	struct book *b = &m->book;
+	bool may = nat_may_complain(b->n, p->protocol, p->at, p->from);
 
-	return (struct recipe){addr, (uint16_t)(1 + below(m, 2))};
-}
-
-static bool filters_admit_it(struct book *b, const struct mapping *m, struct recipe from)
-{
-	bool fits = m->n_filters == 0;
-
-	for (unsigned i = 0; i < m->n_filters; i++) {
-		const struct nat_filter *f = &m->filters[i];
-		uint32_t mask = f->bits == 0 ? 0 : UINT32_MAX << (32 - f->bits);
-		fits |= ((from.addr ^ f->address) & mask) == 0 &&
-			(f->port == 0 || f->port == from.port || m->key.protocol == NAT_ICMP);
-	}
-	return fits || book_find_peer(b, m->key, from) != NULL;
+	TRUTH(b, may == (to != NULL && book_may_complain(b, to, p->from)), "port %u", p->at.port);
+	b->complaints += may;
 }
 
 static void packet_in(struct model *m, uint8_t protocol, struct recipe at)
 {
 	struct book *b = &m->book;
-	struct nat_in p = {.at = at, .from = random_remote(m), .protocol = protocol};
-	uint32_t filtered;
-	bool hit = nat_find_in(b->n, &p, 1, &filtered) == 1;
+	struct mapping *fixed = book_find_static(b, protocol, at);
 	struct mapping *to = book_find_at(b, protocol, at);
-	const struct mapping *fixed = book_find_static(b, protocol, at);
-	bool kept_out = to != NULL && !filters_admit_it(b, to, p.from);
+	struct nat_in p = {.at = at, .protocol = protocol};
+	enum drop expected;
+	bool hit;
 
-	TRUTH(b, (filtered == 1) == kept_out, "port %u", at.port);
-	TRUTH(b, hit == ((to != NULL && !kept_out) || fixed != NULL), "port %u", at.port);
-	b->filtered += kept_out;
+	p.from = to != NULL ? some_remote(m, to->key) : random_remote(m);
+	if (protocol == NAT_TCP)
+		p.tcp_flags = random_flags(m);
+	if (fixed == NULL)
+		complaint(m, to, &p);
+	expected = fixed != NULL ? DROP_NONE : book_admit(b, to, &p);
+	hit = nat_find_in(b->n, &p, 1, b->now_s) == 1;
+	b->kept_out[p.drop]++;
+	TRUTH(b, p.drop == expected && hit == (expected == DROP_NONE), "port %u: %s, not %s",
+		at.port, drop_name((enum drop)p.drop), drop_name(expected));
+	b->filtered += expected == DROP_PCP_FILTER;
 	if (!hit)
 		return;
 	TRUTH(b, key_eq(p.to, to ? to->key : fixed->key), "port %u", at.port);
+	book_receive(b, to != NULL ? to : fixed, &p);
 	if (to != NULL)
 		to->replied = book_portset(b, at)->replied = true;
 }
@@ -141,21 +162,15 @@ static void some_packet_in(struct model *m)
 	}
 }
 
-static uint8_t random_flags(struct model *m)
-{
-	static const uint8_t flags[] = {
-		TCP_SYN, TCP_SYN, TCP_ACK, TCP_ACK, TCP_SYN | TCP_ACK, TCP_FIN | TCP_ACK, TCP_RST};
-
-	return flags[below(m, ARRAY_SIZE(flags))];
-}
-
 static void packet_out(struct model *m)
 {
 	struct book *b = &m->book;
 	struct nat_out p = {.key = one_in(m, 2) ? some_key(m) : random_key(m)};
 	struct mapping *old = book_find(b, p.key);
+	enum drop expected, why = DROP_NONE;
 	bool hit;
 
+	p.remote = some_remote(m, p.key);
 	if (p.key.protocol == NAT_TCP) {
 		p.tcp_flags = random_flags(m);
 		p.tcp_data = (uint8_t)below(m, 2);
@@ -169,17 +184,20 @@ static void packet_out(struct model *m)
 			packet_in(m, p.key.protocol, old->at);
 		return;
 	}
-	if (!hit) { // answered meanwhile: only the miss path looks
+	if (!hit)
+		why = nat_create(b->n, &b->policy[group_of(p.key.host)],
+			(uint8_t)group_of(p.key.host), &p, b->now_s);
+	b->drops[why]++;
+	if (!hit && why == DROP_NONE) { // answered meanwhile: only the miss path looks
 		uint32_t shortest_s = min_u32(b->timers.udp_initial, b->timers.udp_unanswered);
 		TRUTH(b, p.key.protocol == NAT_UDP && b->now_s - old->sent_s > shortest_s,
 			"port %u", p.key.port);
-		TRUTH(b,
-			nat_create(b->n, &b->policy[group_of(p.key.host)],
-				(uint8_t)group_of(p.key.host), &p, b->now_s) == DROP_NONE,
-			"port %u", p.key.port);
 	}
-	TRUTH(b, recipe_eq(p.to, old->at), "port %u was %u", p.to.port, old->at.port);
-	note_sent(b, old, p.tcp_flags, p.tcp_data, false);
+	expected = book_send(b, old, &p);
+	TRUTH(b, why == expected, "%s, not %s", drop_name(why), drop_name(expected));
+	TRUTH(b, why != DROP_NONE || recipe_eq(p.to, old->at), "port %u was %u", p.to.port,
+		old->at.port);
+	TRUTH(b, b->used == b->n->session_used, "%u, not %u", b->n->session_used, b->used);
 }
 
 // ---- time ------------------------------------------------------------------------------------
@@ -241,8 +259,18 @@ void new_phase(struct model *m)
 		p->lease_limit = 1 + below(m, 60);
 		p->filter_limit = (uint16_t)below(m, N_FILTERS + 1);
 		p->pairing_soft = one_in(m, 2);
+		p->session_limit = one_in(m, 2) ? 0 : 1 + below(m, 12);
+		p->inbound_refresh = one_in(m, 4);
+		p->tcp_reopen = one_in(m, 2);
+		p->rst_in_fin = one_in(m, 2);
+		for (unsigned i = 0; i < NAT_PROTOCOLS; i++)
+			p->filtering[i] = (uint8_t)(one_in(m, 2) ? NAT_EIF : below(m, 3));
 		nat_set_policy(m->book.n, (uint8_t)g, p);
 	}
+	while (step_review(m->book.n))
+		;
+	for (uint32_t i = 0; i < m->book.n_live; i++)
+		book_update_plain(&m->book, &m->book.live[i]);
 }
 
 static void operate_on_leases(struct model *m)
@@ -275,6 +303,7 @@ static void operate_as_operator(struct model *m)
 
 void operate(struct model *m)
 {
+	m->book.used = m->book.n->session_used;
 	if (one_in(m, m->phase.hurry))
 		pass_time(m);
 	else if (one_in(m, 8))

@@ -107,7 +107,7 @@ Test(nat, rfc6887_s12_3_a_peer_lease_lasts_at_least_as_long_as_traffic_would)
 	struct world w = world_simple(64);
 	struct recipe to;
 
-	world_out(&w, KEY);
+	world_out_answered(&w, KEY);
 	world_tcp(&w, KEY, TCP_ACK, 1, &to);
 	world_leap(&w, 40);
 	cr_assert_eq(world_peer(&w, KEY, 1, 120, WEB).lease_left_s, 7440 - 40);

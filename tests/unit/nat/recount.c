@@ -55,7 +55,7 @@ static bool check_slot_lease(struct count *c, uint32_t i)
 	AGREE(c, l->ext + s->set_at == s->ext, "slot %u", i);
 	AGREE(c, l->key.port + s->set_at == s->port, "slot %u", i);
 	AGREE(c, (s->set_at == 0) == (l->slot == i), "slot %u", i);
-	AGREE(c, !(e->bits & EXT_VISIT) == (x == NULL || x->filters == 0), "slot %u", i);
+	AGREE(c, !(e->bits & EXT_FILTERS) == (x == NULL || x->filters == 0), "slot %u", i);
 	return true;
 }
 
@@ -78,8 +78,10 @@ static bool check_slot(struct count *c, uint32_t i, uint8_t *overflow)
 	AGREE(c, !(s->hangs & HANGS_LEASE) == !(s->bits & SLOT_LEASE), "slot %u", i);
 	AGREE(c, (peer_anchor(n, &key) == NO_LEASE) == !(s->hangs & HANGS_PEER), "slot %u", i);
 	AGREE(c, (lease_on(n, i) == NO_LEASE) == !(s->hangs & HANGS_MAP), "slot %u", i);
-	AGREE(c, (s->hangs & HANGS_MAP) || !(s->hangs & HANGS_SET || e->bits & EXT_VISIT),
+	AGREE(c, (s->hangs & HANGS_MAP) || !(s->hangs & HANGS_SET || e->bits & EXT_FILTERS),
 		"slot %u", i);
+	if (!recount_visit(n, i, c->text))
+		return false;
 	c->mappings++;
 	return !(s->hangs & HANGS_MAP) || check_slot_lease(c, i);
 }
@@ -142,6 +144,15 @@ static bool check_port(struct count *c, uint8_t protocol, uint32_t ext, struct t
 		t->statics++;
 		return true;
 	}
+	if (port_is_explicit(ad, port)) {
+		AGREE(c, owner == 0, "ext %08x is explicit and in a block", ext);
+		t->statics++; // of the address, but of no block
+		if (state == EXT_RESTING)
+			return true; // perhaps of one who is gone
+		owner = subscriber_find(n, e->realm, e->host) + 1;
+		c->ports[(owner - 1) * NAT_PROTOCOLS + protocol - 1u]++;
+		return true;
+	}
 	AGREE(c, owner != 0, "ext %08x protocol %u belongs to no block", ext, protocol);
 	AGREE(c, n->subscribers[owner - 1].host == e->host, "ext %08x", ext);
 	AGREE(c, n->subscribers[owner - 1].realm == e->realm, "ext %08x", ext);
@@ -173,7 +184,10 @@ static bool check_block(struct count *c, uint32_t a, uint32_t i, struct tally *s
 		}
 	}
 	AGREE(c, is_free == (whole && b->subscriber == 0), "block %u", block);
-	AGREE(c, b->subscriber == 0 || b->used > 0, "block %u is held for nothing", block);
+	AGREE(c,
+		b->subscriber == 0 || b->used > 0 ||
+			n->policies[n->addresses[a].group].block_timeout != 0,
+		"block %u is held for nothing", block);
 	AGREE(c, b->used == t.mapped + t.resting, "block %u says %u", block, b->used);
 	AGREE(c, b->live == t.mapped, "block %u says %u", block, b->live);
 	if (b->subscriber != 0)
@@ -425,7 +439,9 @@ static bool check_subscriber(struct count *c, uint32_t i)
 	AGREE(c, s->n_statics == of[STATIC], "subscriber %u says %u", i, s->n_statics);
 	if (!check_siblings(c, i))
 		return false;
-	AGREE(c, s->n_blocks + s->n_statics > 0 || s->epoch_base_s != 0,
+	AGREE(c,
+		subscriber_holds(s) || s->epoch_base_s != 0 ||
+			n->policies[s->group].pairing_retention != 0,
 		"subscriber %u is kept for nothing", i);
 	for (unsigned p = 0; p < NAT_PROTOCOLS; p++)
 		AGREE(c, s->n_ports[p] == c->ports[i * NAT_PROTOCOLS + p],
@@ -470,7 +486,8 @@ bool recount(const struct nat *n, char text[RECOUNT_TEXT])
 	bool good;
 
 	text[0] = 0;
-	good = check_slots(&c) && check_addresses(&c) && check_leases(&c) && check_subscribers(&c);
+	good = check_slots(&c) && check_addresses(&c) && check_leases(&c) &&
+	       check_subscribers(&c) && recount_sessions(n, text);
 	free(numbers);
 	return good;
 }

@@ -15,6 +15,7 @@
 #define POOL_A 0xcb007101u // 203.0.113.1
 #define POOL_B 0xcb007102u
 #define POOL_C 0xcb007103u
+#define REMOTE ((struct recipe){0xc6336401, 4711}) // 198.51.100.1; who is meant when none is named
 
 struct world {
 	void *mem;
@@ -27,6 +28,7 @@ struct world {
 static const struct nat_limits WORLD_LIMITS = {.mappings = 4096,
 	.leases = 256,
 	.filters = 64,
+	.sessions = 1024,
 	.descriptions = 16,
 	.subscribers = 64,
 	.addresses = 4,
@@ -37,6 +39,7 @@ static const struct nat_timers WORLD_TIMERS = {.udp = 300,
 	.tcp_idle = 7440,
 	.tcp_trans_open = 240,
 	.tcp_trans_close = 240,
+	.tcp_rst = 240,
 	.icmp = 60,
 	.hold_down = 120,
 	.pcp_hold_down = 120};
@@ -127,16 +130,27 @@ static inline bool recipe_eq(struct recipe a, struct recipe b)
 
 // ---- packets ---------------------------------------------------------------------------------
 
-static inline enum drop world_tcp(
-	struct world *w, struct nat_key key, uint8_t flags, uint8_t data, struct recipe *to)
+static inline enum drop world_send(struct world *w, struct nat_key key, uint8_t flags, uint8_t data,
+	struct recipe remote, struct recipe *to)
 {
-	struct nat_out p = {.key = key, .tcp_flags = flags, .tcp_data = data};
+	struct nat_out p = {.key = key, .remote = remote};
 	enum drop why = DROP_NONE;
+
+	if (key.protocol == NAT_TCP) {
+		p.tcp_flags = flags;
+		p.tcp_data = data;
+	}
 
 	if (nat_find_out(w->nat, &p, 1, w->now_s) == 0)
 		why = nat_create(w->nat, &w->policy, 0, &p, w->now_s);
 	*to = p.to;
 	return why;
+}
+
+static inline enum drop world_tcp(
+	struct world *w, struct nat_key key, uint8_t flags, uint8_t data, struct recipe *to)
+{
+	return world_send(w, key, flags, data, REMOTE, to);
 }
 
 static inline enum drop world_try(struct world *w, struct nat_key key)
@@ -159,9 +173,26 @@ static inline struct recipe world_out(struct world *w, struct nat_key key)
 // Whether the fast path alone knows the key.
 static inline bool world_hits(struct world *w, struct nat_key key)
 {
-	struct nat_out p = {.key = key, .tcp_flags = TCP_ACK};
+	struct nat_out p = {.key = key, .remote = REMOTE};
 
+	if (key.protocol == NAT_TCP)
+		p.tcp_flags = TCP_ACK;
 	return nat_find_out(w->nat, &p, 1, w->now_s) == 1;
+}
+
+// Why a packet from outside does not go in.
+static inline enum drop world_receive(
+	struct world *w, uint8_t protocol, struct recipe at, struct recipe from, uint8_t tcp_flags)
+{
+	struct nat_in p = {.at = at, .from = from, .protocol = protocol};
+	uint32_t found;
+
+	if (protocol == NAT_TCP)
+		p.tcp_flags = tcp_flags;
+	found = nat_find_in(w->nat, &p, 1, w->now_s);
+
+	cr_assert_eq(found, p.drop == DROP_NONE);
+	return (enum drop)p.drop;
 }
 
 enum in {
@@ -173,16 +204,19 @@ enum in {
 static inline enum in world_in_from(
 	struct world *w, uint8_t protocol, struct recipe at, struct recipe from)
 {
-	struct nat_in p = {.at = at, .from = from, .protocol = protocol};
-	uint32_t filtered, found = nat_find_in(w->nat, &p, 1, &filtered);
-
-	cr_assert_eq(found & filtered, 0);
-	return filtered ? IN_FILTERED : found ? IN_PASSES : IN_UNMAPPED;
+	switch (world_receive(w, protocol, at, from, TCP_SYN | TCP_ACK)) {
+	case DROP_NONE:
+		return IN_PASSES;
+	case DROP_NO_MAPPING_INBOUND:
+		return IN_UNMAPPED;
+	default:
+		return IN_FILTERED;
+	}
 }
 
 static inline bool world_in(struct world *w, uint8_t protocol, struct recipe at)
 {
-	return world_in_from(w, protocol, at, (struct recipe){0xc6336401, 4711}) == IN_PASSES;
+	return world_in_from(w, protocol, at, REMOTE) == IN_PASSES;
 }
 
 static inline struct recipe world_out_answered(struct world *w, struct nat_key key)

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the NAT log is told (RFC 8158): a short queue that the shard empties after every burst and
+// every step. Exhaustion and quotas would be told as often as packets come; each is told at most
+// once a second for each subscriber.
+#include <postern/nat.h>
+
+#include "tables.h"
+
+void event_push(struct nat *n, const struct nat_event *e)
+{
+	if (n->event_count == EVENTS) {
+		n->counters.events_lost++;
+		return;
+	}
+	n->events[(n->event_head + n->event_count++) % EVENTS] = *e;
+}
+
+bool nat_event_next(struct nat *n, struct nat_event *out)
+{
+	if (n->event_count == 0)
+		return false;
+	*out = n->events[n->event_head];
+	n->event_head = (n->event_head + 1) % EVENTS;
+	n->event_count--;
+	return true;
+}
+
+// ---- blocks and addresses --------------------------------------------------------------------
+
+void event_block(struct nat *n, uint8_t kind, uint32_t block)
+{
+	const struct subscriber *s = &n->subscribers[n->blocks[block].subscriber - 1];
+	uint32_t a = block / n->blocks_per_address;
+	uint16_t first = (uint16_t)block_first_port(n, block);
+
+	if (block_is_planned(n, block)) // nothing ever changes there (RFC 7422 s.3)
+		return;
+	event_push(n, &(struct nat_event){.kind = kind,
+			      .group = s->group,
+			      .key = {.host = s->host, .realm = s->realm},
+			      .external = {n->address_ip[a], first},
+			      .last_port = (uint16_t)(first + block_size(n, block) - 1)});
+}
+
+// Where only blocks are logged their records say it already.
+void event_pairing(struct nat *n, uint8_t kind, const struct subscriber *s)
+{
+	if (!n->policies[s->group].log_mappings)
+		return;
+	event_push(n, &(struct nat_event){.kind = kind,
+			      .group = s->group,
+			      .key = {.host = s->host, .realm = s->realm},
+			      .external = {n->address_ip[s->address], 0}});
+}
+
+bool nat_events_interim(struct nat *n, uint32_t *cursor, uint32_t budget)
+{
+	uint32_t all = n->n_addresses * n->blocks_per_address;
+
+	for (; budget > 0 && *cursor < all && events_have_room(n); budget--, ++*cursor) {
+		if (n->blocks[*cursor].subscriber != 0)
+			event_block(n, NAT_EVENT_BLOCK_HELD, *cursor);
+	}
+	return *cursor >= all;
+}
+
+// ---- mappings --------------------------------------------------------------------------------
+
+void event_mapping(struct nat *n, uint8_t kind, const struct nat_key *key, uint32_t ext)
+{
+	uint8_t group = n->addresses[ext >> 16].group;
+
+	if (!n->policies[group].log_mappings)
+		return;
+	event_push(n, &(struct nat_event){.kind = kind,
+			      .group = group,
+			      .mapping = NAT_IMPLICIT,
+			      .key = *key,
+			      .external = ext_recipe(n, ext),
+			      .last_port = (uint16_t)ext});
+}
+
+void event_ports(struct nat *n, uint8_t kind, const struct lease *l, uint32_t first,
+	uint32_t n_ports, uint32_t lifetime_s)
+{
+	static const uint8_t kinds[] = {
+		[LEASE_LIVE] = NAT_EXPLICIT, [LEASE_PEER] = NAT_PEER, [LEASE_STATIC] = NAT_STATIC};
+	uint32_t ext = l->ext + first;
+
+	event_push(n, &(struct nat_event){.kind = kind,
+			      .group = n->addresses[ext >> 16].group,
+			      .mapping = kinds[l->state],
+			      .key = set_key(l, first),
+			      .external = ext_recipe(n, ext),
+			      .last_port = (uint16_t)(ext + n_ports - 1),
+			      .lifetime_s = lifetime_s});
+}
+
+void event_lease(struct nat *n, uint8_t kind, uint32_t lease, uint32_t now_s)
+{
+	const struct lease *l = &n->leases[lease];
+	bool timed = kind == NAT_EVENT_MAPPING_CREATED && l->state != LEASE_STATIC;
+
+	event_ports(n, kind, l, 0, lease_ports(n, l), timed ? lease_left_s(l, now_s) : 0);
+}
+
+// ---- refusals --------------------------------------------------------------------------------
+
+// Two subscribers that share a place may hide each other's events for a second; counters have all.
+static bool is_told(struct nat *n, uint32_t who, uint8_t kind, uint32_t now_s)
+{
+	uint32_t mark = (who * NAT_EVENT_KINDS + kind) ^ now_s * UINT32_C(0x9e3779b1);
+	uint32_t *place = &n->told[(who * NAT_EVENT_KINDS + kind) % TOLD];
+	bool told = *place == mark;
+
+	*place = mark;
+	return told;
+}
+
+void event_refused(struct nat *n, uint8_t kind, uint32_t subscriber, uint8_t group,
+	uint8_t protocol, uint32_t limit, uint32_t now_s)
+{
+	struct nat_event e = {.kind = kind, .group = group, .limit = limit};
+	uint32_t who = subscriber == NO_SUBSCRIBER ? UINT32_MAX - group : subscriber;
+
+	if (is_told(n, who, kind, now_s))
+		return;
+	e.key.protocol = protocol;
+	if (subscriber != NO_SUBSCRIBER) {
+		const struct subscriber *s = &n->subscribers[subscriber];
+
+		e.key.host = s->host;
+		e.key.realm = s->realm;
+		if (subscriber_holds(s))
+			e.external.addr = n->address_ip[s->address];
+	}
+	event_push(n, &e);
+}
+
+static uint8_t event_of(enum drop why)
+{
+	switch (why) {
+	case DROP_QUOTA_PORTS:
+	case DROP_QUOTA_BLOCKS:
+	case DROP_QUOTA_RATE:
+		return NAT_EVENT_QUOTA_PORTS;
+	case DROP_QUOTA_SESSIONS:
+		return NAT_EVENT_QUOTA_SESSIONS;
+	case DROP_SUBSCRIBERS_FULL:
+		return NAT_EVENT_QUOTA_SUBSCRIBERS;
+	case DROP_TABLE_FULL:
+	case DROP_SESSIONS_FULL:
+		return NAT_EVENT_QUOTA_MAPPINGS;
+	case DROP_POOL_NO_ADDRESS:
+		return NAT_EVENT_ADDRESSES_EXHAUSTED;
+	case DROP_POOL_NO_PORT:
+	case DROP_NO_BLOCK:
+		return NAT_EVENT_PORTS_EXHAUSTED;
+	default:
+		return NAT_EVENT_NONE;
+	}
+}
+
+static uint32_t limit_of(const struct nat *n, const struct nat_policy *policy, enum drop why)
+{
+	switch (why) {
+	case DROP_QUOTA_PORTS:
+		return policy->port_limit;
+	case DROP_QUOTA_BLOCKS:
+		return (uint32_t)policy->block_limit * policy->port_set_size;
+	case DROP_QUOTA_RATE:
+		return policy->mapping_rate;
+	case DROP_QUOTA_SESSIONS:
+		return policy->session_limit;
+	case DROP_SUBSCRIBERS_FULL:
+		return n->limits.subscribers;
+	case DROP_TABLE_FULL:
+		return n->limits.mappings;
+	case DROP_SESSIONS_FULL:
+		return n->limits.sessions;
+	default:
+		return 0;
+	}
+}
+
+// One refused packet: counted for its group, and told.
+void refusal_note(struct nat *n, const struct nat_policy *policy, uint8_t group,
+	const struct nat_key *key, enum drop why, uint32_t now_s)
+{
+	struct nat_group_counters *c = &n->group_counters[group];
+	uint8_t kind = event_of(why);
+
+	n->counters.refused_port_limit += why == DROP_QUOTA_PORTS;
+	n->counters.refused_mapping_rate += why == DROP_QUOTA_RATE;
+	if (why == DROP_QUOTA_PORTS || why == DROP_QUOTA_BLOCKS || why == DROP_QUOTA_RATE)
+		c->port_map_limit_drops++;
+	else if (why == DROP_POOL_NO_ADDRESS || why == DROP_NO_BLOCK)
+		c->address_map_failure_drops++;
+	else
+		c->port_map_failure_drops++;
+	if (kind != NAT_EVENT_NONE)
+		event_refused(n, kind, subscriber_find(n, key->realm, key->host), group,
+			key->protocol, limit_of(n, policy, why), now_s);
+}
