@@ -39,6 +39,8 @@ static void place_group(struct draft *d, struct said_group *g, int id)
 	g->g.used = true;
 	g->g.n_external = (uint32_t)g->n_external;
 	d->c->groups[id] = g->g;
+	if (g->plan.wanted)
+		d->c->groups[id].nat.plan = &d->c->groups[id].plan;
 	d->c->n_groups = (uint16_t)max_u32(d->c->n_groups, (uint32_t)id + 1);
 }
 
@@ -80,8 +82,9 @@ static int build_external(struct draft *d)
 	for (uint32_t i = 0; i < d->n_ranges; i++) {
 		const struct said_range *r = &d->ranges[i];
 		for (ip4 ip = r->first; ip <= r->last; ip++)
-			c->external[c->n_external++] =
-				(struct conf_external){.ip = ip, .group = d->groups[r->group].g.id};
+			c->external[c->n_external++] = (struct conf_external){.ip = ip,
+				.group = d->groups[r->group].g.id,
+				.planned = d->groups[r->group].plan.wanted};
 	}
 	return deal_all(c, d->previous);
 }
@@ -189,7 +192,7 @@ static void build_static(struct draft *d, const struct said_static *said)
 		.key = {said->internal, said->internal_port, realm, said->protocol},
 		.external = {said->external, said->external_port},
 		.owner = (uint8_t)conf_inside_owner(c, said->internal),
-		.addressee = e->owner[said->external_port / DEAL_PIECE]};
+		.addressee = (uint8_t)deal_owner(c, e, said->external_port)};
 	e->crossing |= s.owner != s.addressee;
 	c->statics[c->n_statics++] = s;
 }

@@ -36,7 +36,7 @@ void order_interfaces(struct draft *d)
 
 // ---- interfaces ------------------------------------------------------------------------------
 
-static void build_ports(struct draft *d)
+static int build_ports(struct draft *d)
 {
 	struct conf *c = d->c;
 
@@ -50,10 +50,13 @@ static void build_ports(struct draft *d)
 		strcpy(p->device, s->device);
 		p->pci = leaf_is_pci(s->device);
 		p->mtu = (uint16_t)s->mtu;
+		if (!build_members(d, s, p))
+			return -ENOMEM;
 	}
+	return 0;
 }
 
-static uint16_t mtu_of(const struct draft *d, const struct said_interface *s)
+uint16_t draft_mtu(const struct draft *d, const struct said_interface *s)
 {
 	if (s->mtu == 0 && s->parent >= 0 && d->interfaces[s->parent].mtu)
 		return (uint16_t)min_u32(1500, d->interfaces[s->parent].mtu);
@@ -69,10 +72,16 @@ static void build_interface(struct draft *d, uint32_t i)
 	f->port = s->parent >= 0 ? d->interfaces[s->parent].port : s->port;
 	f->vlan = (uint16_t)s->vlan;
 	f->side = s->side;
-	f->mtu = mtu_of(d, s);
+	f->mtu = draft_mtu(d, s);
+	f->icmp_errors = s->icmp_errors;
 	f->n_addresses = s->n_addresses;
 	for (uint32_t j = 0; j < s->n_addresses; j++)
 		f->addresses[j] = s->addresses[j].address;
+	f->n_addresses6 = s->n_addresses6;
+	for (uint32_t j = 0; j < s->n_addresses6; j++)
+		f->addresses6[j] =
+			(struct conf_address6){s->addresses6[j].ip, s->addresses6[j].subnet.bits};
+	d->c->ip6 |= s->n_addresses6 > 0;
 }
 
 // A realm is a key in every worker's tables: it stays with its interface's name.
@@ -108,7 +117,7 @@ static uint32_t next_hop(struct conf *c, uint16_t iface, ip4 gateway)
 		if (c->next_hops[i].iface == iface && c->next_hops[i].gateway == gateway)
 			return i;
 	}
-	c->next_hops[c->n_next_hops] = (struct conf_next_hop){iface, gateway};
+	c->next_hops[c->n_next_hops] = (struct conf_next_hop){.iface = iface, .gateway = gateway};
 	return c->n_next_hops++;
 }
 
@@ -139,6 +148,8 @@ static uint32_t count_entries(const struct draft *d)
 		n += d->interfaces[i].n_addresses;
 		for (const struct said_route *r = d->interfaces[i].routes; r; r = r->next)
 			n++;
+		for (const struct said_route6 *r = d->interfaces[i].routes6; r; r = r->next)
+			n++; // those of build_six() follow
 	}
 	return n;
 }
@@ -166,7 +177,8 @@ static int build_routes(struct draft *d)
 int build_interfaces(struct draft *d)
 {
 	d->c->n_interfaces = d->n_interfaces;
-	build_ports(d);
+	if (build_ports(d) != 0)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < d->n_interfaces; i++)
 		build_interface(d, i);
 	build_realms(d->c, d->previous);

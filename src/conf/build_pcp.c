@@ -4,7 +4,7 @@
 
 #include "draft.h"
 
-static void *keep(struct draft *d, size_t n, size_t size)
+void *draft_keep(struct draft *d, size_t n, size_t size)
 {
 	struct arena arena = {d->c->borrowed};
 	void *mem = arena_alloc(&arena, n * size);
@@ -20,7 +20,7 @@ static bool build_sources(
 
 	if (n == 0)
 		return true;
-	list = keep(d, n, sizeof *list);
+	list = draft_keep(d, n, sizeof *list);
 	for (uint32_t i = 0; i < n && list; i++)
 		list[i] = said[i].prefix;
 	*out = (struct server_sources){.n = n, .list = list};
@@ -35,7 +35,7 @@ static bool build_ids(struct draft *d, struct said_group *g)
 
 	if (n == 0)
 		return true;
-	list = keep(d, n, sizeof *list);
+	list = draft_keep(d, n, sizeof *list);
 	for (uint32_t i = 0; i < n && list; i++) {
 		list[i] = g->pcp.ids[i].id;
 		list[i].realm = d->c->interfaces[g->pcp.ids[i].iface].realm;
@@ -53,7 +53,7 @@ static bool build_prefix64(struct draft *d, struct said_group *g)
 
 	if (n == 0)
 		return true;
-	list = keep(d, n, sizeof *list);
+	list = draft_keep(d, n, sizeof *list);
 	for (uint32_t i = 0; i < n && list; i++) {
 		if (g->pcp.prefix64[i].p.n > 0)
 			list[at++] = g->pcp.prefix64[i].p;

@@ -32,7 +32,7 @@ static void check_vlan(struct draft *d, struct said_interface *s, uint32_t self)
 
 // Two entries for one device: the part before the arguments names it. A PCI address has four ways
 // to be written: 0000:3b:00.1, 3b:00.1, and in capitals.
-static bool same_device(const char *a, const char *b)
+bool same_device(const char *a, const char *b)
 {
 	bool pci = leaf_is_pci(a) && leaf_is_pci(b);
 
@@ -53,7 +53,7 @@ static const char *kernel_interface(const char *device)
 	return at && strncmp(device, "net_af_xdp", 10) ? at + strlen(",iface=") : NULL;
 }
 
-static bool same_kernel_interface(const char *a, const char *b)
+bool same_kernel_interface(const char *a, const char *b)
 {
 	const char *x = kernel_interface(a), *y = kernel_interface(b);
 
@@ -110,10 +110,12 @@ static void check_count(struct draft *d)
 	uint32_t n_devices = 0;
 
 	for (uint32_t i = 0; i < d->n_interfaces; i++) {
-		if (!d->interfaces[i].device_at || ++n_devices <= CONF_MAX_PORTS)
+		const struct said_interface *s = &d->interfaces[i];
+		n_devices += (s->device_at != NULL) + (s->members_at ? s->members_at->n : 0);
+		if (n_devices <= CONF_MAX_PORTS)
 			continue;
 		complain_found(&d->critic, d->interfaces[i].at, "one port more",
-			"at most %u ports with a device", CONF_MAX_PORTS);
+			"at most %u devices, members among them", CONF_MAX_PORTS);
 		return;
 	}
 }
@@ -200,7 +202,8 @@ static void check_addresses(struct draft *d)
 
 static void check_has_address(struct draft *d, const struct said_interface *s, uint32_t self)
 {
-	if (s->n_addresses > 0 || s->unsure || is_parent(d, self) || !node_is_map(s->at))
+	if (s->n_addresses > 0 || s->n_addresses6 > 0 || s->unsure || is_parent(d, self) ||
+		!node_is_map(s->at))
 		return;
 	complain_found(&d->critic, s->addresses_at ? s->addresses_at : s->at, "no addresses",
 		"at least one (only a port with VLANs on it can do without)");

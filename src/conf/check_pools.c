@@ -132,6 +132,7 @@ static void check_room(struct draft *d)
 
 static void check_cut(struct draft *d, const struct said_group *g, struct deal_pieces pieces)
 {
+	struct deal_pieces apart = deal_explicit_pieces(&g->g);
 	char found[64];
 
 	snprintf(found, sizeof found, "%llu addresses for %u workers",
@@ -142,6 +143,10 @@ static void check_cut(struct draft *d, const struct said_group *g, struct deal_p
 	else if (g->n_external * pieces.n < d->c->n_workers)
 		complain_found(&d->critic, g->pool_at, found,
 			"a share for every worker: here an address can be cut in %u", pieces.n);
+	else if (g->g.nat.explicit_first > 0 && apart.n < d->c->n_workers)
+		complain_found(&d->critic, g->explicit_at, found,
+			"a part for every worker: %u pieces of %u ports that port-range has not",
+			d->c->n_workers, DEAL_PIECE);
 }
 
 // Every worker needs a share of every group, and in it room for a block at least.
@@ -150,8 +155,8 @@ static void check_share(struct draft *d, const struct said_group *g)
 	uint32_t first = g->g.port_first, last = g->g.port_last;
 	char found[40];
 
-	if (g->size == 0 || g->unsure || g->n_external == 0)
-		return;
+	if (g->size == 0 || g->unsure || g->n_external == 0 || g->plan.wanted)
+		return; // check_plans() judges plans: their hosts have ports on every worker
 	if (!deal_has_block(first, last, g->size)) {
 		snprintf(found, sizeof found, "ports %u to %u", first, last);
 		complain_found(&d->critic, g->range_at, found,

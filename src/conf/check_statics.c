@@ -56,6 +56,21 @@ static void check_pool(struct draft *d, const struct said_group *g, struct said_
 	complain(&d->critic, s->external_at, "an address of the pool of %s", g->g.name);
 }
 
+// A port of the plan is its host's: whoever asks whose it is looks nowhere else (RFC 7422).
+static void check_plan(struct draft *d, const struct said_group *g, const struct said_static *s)
+{
+	char text[IP4_TEXT];
+	ip4 host;
+
+	if (!g->plan.good || !s->external_port ||
+		nat_plan_reverse(&g->g.plan, s->external, s->external_port, &host) !=
+			NAT_PLAN_HOST ||
+		host == s->internal)
+		return;
+	complain(&d->critic, s->external_at, "a port of the host's own, or nobody's: this is %s's",
+		ip4_format(host, text));
+}
+
 // ---- each endpoint once ----------------------------------------------------------------------
 
 static uint64_t external_key(const struct said_static *s)
@@ -153,6 +168,7 @@ void check_statics(struct draft *d)
 			resolve_inside(d, g, s);
 			check_subscriber(d, g, s);
 			check_pool(d, g, s);
+			check_plan(d, g, s);
 			if (s->protocol && s->internal_port && s->external_port)
 				all[n++] = s;
 		}

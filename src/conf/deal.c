@@ -40,7 +40,28 @@ bool deal_has_block(uint32_t first, uint32_t last, uint32_t size)
 	return start + size - 1 <= last;
 }
 
-struct deal_pieces deal_pieces(uint16_t first, uint16_t last, uint32_t size)
+uint32_t deal_first(const struct conf_group *g)
+{
+	const struct nat_plan *p = g->nat.plan;
+
+	return p ? p->port_first + p->hosts_per_address * p->ports_per_host : g->port_first;
+}
+
+struct deal_pieces deal_explicit_pieces(const struct conf_group *g)
+{
+	uint32_t first = g->nat.explicit_first / DEAL_PIECE;
+	uint32_t end = g->nat.explicit_last / DEAL_PIECE + 1u;
+
+	if (g->nat.explicit_first == 0)
+		return (struct deal_pieces){0, 0};
+	if (g->nat.explicit_first < g->port_first)
+		end = min_u32(end, g->port_first / DEAL_PIECE);
+	else
+		first = max_u32(first, g->port_last / DEAL_PIECE + 1u);
+	return (struct deal_pieces){first, first < end ? end - first : 0};
+}
+
+struct deal_pieces deal_pieces(uint32_t first, uint32_t last, uint32_t size)
 {
 	struct deal_pieces found = {0, 0};
 
@@ -91,6 +112,11 @@ static uint8_t choose(struct deal *d, uint32_t i)
 	return *owner;
 }
 
+static bool has_one_owner(const struct conf_external *e)
+{
+	return memcmp(e->owner, e->owner + 1, sizeof e->owner - 1) == 0;
+}
+
 // The pieces outside the dynamic ports (static mappings, ICMP) go with their neighbour.
 static void finish_cut(const struct deal *d, struct conf_external *e)
 {
@@ -98,7 +124,7 @@ static void finish_cut(const struct deal *d, struct conf_external *e)
 
 	memset(e->owner, e->owner[first], first);
 	memset(e->owner + last, e->owner[last], CONF_CUT - last);
-	e->whole = e->owner[0] == e->owner[CONF_CUT - 1] ? e->owner[0] : CONF_CUT_ADDRESS;
+	e->whole = has_one_owner(e) ? e->owner[0] : CONF_CUT_ADDRESS;
 }
 
 static void deal_line(struct deal *d)
@@ -137,7 +163,7 @@ static void deal_among_all(struct deal *d, struct conf_external *e)
 
 static void deal_new(struct deal *d)
 {
-	bool cut = d->n < d->c->n_workers;
+	bool cut = d->n < d->c->n_workers && d->pieces.n > 0;
 
 	if (cut && d->n_kept == 0) {
 		deal_line(d);
@@ -170,20 +196,42 @@ const struct conf_external *deal_find_external(const struct conf *c, ip4 ip)
 	return low < c->n_external && c->external[low].ip == ip ? &c->external[low] : NULL;
 }
 
+// Pieces that had no dynamic port go with their neighbour again: they may have been dealt as parts
+// of a port-forwarding-range.
+static void copy_owners(
+	struct conf_external *e, const struct conf_external *old, const struct conf_group *was)
+{
+	uint32_t first = min_u32(deal_first(was), was->port_last) / DEAL_PIECE;
+	uint32_t last = was->port_last / DEAL_PIECE;
+
+	memcpy(e->owner, old->owner, sizeof e->owner);
+	memset(e->owner, e->owner[first], first);
+	memset(e->owner + last, e->owner[last], CONF_CUT - last);
+	e->whole = has_one_owner(e) ? e->owner[0] : CONF_CUT_ADDRESS;
+}
+
 static void keep(struct deal *d, uint32_t i, const struct conf_external *old)
 {
 	struct conf_external *e = &d->c->external[i];
 
 	d->n_kept++;
-	if (old->whole != CONF_CUT_ADDRESS) {
-		give_whole(d, e, old->whole);
-		d->entry_owner[rss_entry(d->c, i)] = old->whole;
+	copy_owners(e, old, &d->previous->groups[d->group]);
+	if (e->whole != CONF_CUT_ADDRESS) {
+		give_whole(d, e, e->whole);
+		d->entry_owner[rss_entry(d->c, i)] = e->whole;
 		return;
 	}
-	e->whole = CONF_CUT_ADDRESS;
-	memcpy(e->owner, old->owner, sizeof e->owner);
 	for (uint32_t p = 0; p < d->pieces.n; p++)
 		d->load[e->owner[d->pieces.first + p]]++;
+}
+
+// Whether the hosts' ports end where they did; between a plan and none nothing can stay.
+static bool is_cut_alike(const struct conf_group *a, const struct conf_group *b)
+{
+	if (!a->nat.plan && !b->nat.plan)
+		return true;
+	return a->nat.plan && b->nat.plan && deal_first(a) == deal_first(b) &&
+	       a->port_last == b->port_last;
 }
 
 static void forget(struct deal *d)
@@ -199,7 +247,8 @@ static void keep_all(struct deal *d)
 {
 	const struct conf *old = d->previous;
 
-	if (!old || old->n_workers != d->c->n_workers || !old->groups[d->group].used)
+	if (!old || old->n_workers != d->c->n_workers || !old->groups[d->group].used ||
+		!is_cut_alike(&old->groups[d->group], &d->c->groups[d->group]))
 		return;
 	for (uint32_t i = 0; i < d->n; i++) {
 		const struct conf_external *e =
@@ -224,6 +273,8 @@ static bool everyone_has_a_share(const struct deal *d)
 {
 	bool has[CONF_MAX_WORKERS] = {false}, all = true;
 
+	if (d->c->groups[d->group].nat.plan)
+		return true; // whatever becomes of the overflow
 	for (uint32_t i = 0; i < d->n; i++) {
 		const struct conf_external *e = &d->c->external[d->order[i]];
 		if (e->whole != CONF_CUT_ADDRESS)
@@ -236,13 +287,57 @@ static bool everyone_has_a_share(const struct deal *d)
 	return all;
 }
 
+// ---- ports of explicit mappings --------------------------------------------------------------
+
+// The workers that have dynamic ports of an address, in the order of their runs.
+static uint32_t find_sharers(
+	const struct deal *d, const struct conf_external *e, uint8_t sharers[CONF_MAX_WORKERS])
+{
+	const uint8_t *owner = e->owner + d->pieces.first;
+	uint32_t n = 0;
+
+	for (uint32_t p = 0; p < d->pieces.n; p++) {
+		if (p == 0 || owner[p] != owner[p - 1])
+			sharers[n++ % CONF_MAX_WORKERS] = owner[p];
+	}
+	return min_u32(n, CONF_MAX_WORKERS);
+}
+
+// Whoever has dynamic ports of an address that is cut gets a run of its port-forwarding-range too,
+// because his subscribers are paired with it. It follows from the cut, and so stays with that.
+static void deal_explicit(struct deal *d, struct conf_external *e)
+{
+	struct deal_pieces apart = deal_explicit_pieces(&d->c->groups[d->group]);
+	uint8_t sharers[CONF_MAX_WORKERS];
+	uint32_t n;
+
+	if (e->whole != CONF_CUT_ADDRESS || apart.n == 0 || d->pieces.n == 0)
+		return;
+	n = find_sharers(d, e, sharers);
+	for (uint32_t p = 0; p < apart.n; p++)
+		e->owner[apart.first + p] = sharers[p * n / apart.n];
+}
+
 // ---- the whole -------------------------------------------------------------------------------
+
+// Of a planned address nobody has all: ports of hosts are elsewhere.
+static void finish_group(struct deal *d)
+{
+	for (uint32_t i = 0; i < d->n; i++) {
+		struct conf_external *e = &d->c->external[d->order[i]];
+		deal_explicit(d, e);
+		if (e->planned && d->c->n_workers > 1)
+			e->whole = CONF_CUT_ADDRESS;
+	}
+	for (uint32_t w = 0; w < d->c->n_workers; w++)
+		d->total[w] += d->load[w];
+}
 
 static void deal_group(struct deal *d)
 {
 	const struct conf_group *g = &d->c->groups[d->group];
 
-	d->pieces = deal_pieces(g->port_first, g->port_last, g->nat.port_set_size);
+	d->pieces = deal_pieces(deal_first(g), g->port_last, g->nat.port_set_size);
 	d->unit = max_u32(d->pieces.n, 1);
 	forget(d);
 	keep_all(d);
@@ -251,8 +346,7 @@ static void deal_group(struct deal *d)
 		forget(d);
 		deal_new(d);
 	}
-	for (uint32_t w = 0; w < d->c->n_workers; w++)
-		d->total[w] += d->load[w];
+	finish_group(d);
 }
 
 struct place {

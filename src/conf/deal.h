@@ -14,7 +14,14 @@ struct deal_pieces { // those of an address that a worker could live on
 };
 
 // The pieces in which a whole block of `size` ports lies inside first..last. They are neighbours.
-struct deal_pieces deal_pieces(uint16_t first, uint16_t last, uint32_t size);
+struct deal_pieces deal_pieces(uint32_t first, uint32_t last, uint32_t size);
+// Those that have ports of a group's port-forwarding-range and none of its port-range.
+struct deal_pieces deal_explicit_pieces(const struct conf_group *g);
+// The first port that is dealt, behind port_last: none. Of a plan it is the first of the overflow
+// part.
+uint32_t deal_first(const struct conf_group *g);
+// The worker that an external port belongs to, static mappings aside.
+uint16_t deal_owner(const struct conf *c, const struct conf_external *e, uint16_t port);
 bool deal_has_block(uint32_t first, uint32_t last, uint32_t size);
 
 const struct conf_external *deal_find_external(const struct conf *c, ip4 ip);

@@ -5,7 +5,7 @@
 #include "leaf.h"
 
 enum {
-	FIELDS_MOST = 32,
+	FIELDS_MOST = 48,
 	WORDS_MOST = 32,     // of one list
 	PREFIXES_MOST = 1024 // likewise
 };
@@ -163,6 +163,39 @@ bool field_list(struct draft *d, const struct node *at, uint32_t most, const cha
 	return true;
 }
 
+bool field_ports(
+	struct draft *d, const struct node *at, const char *wanted, uint16_t *first, uint16_t *last)
+{
+	static const struct field port = {"", NULL, 0, 1, UINT16_MAX};
+	uint32_t edge[2] = {0, 0};
+
+	if (at->kind != NODE_LIST || at->n != 2) {
+		complain(&d->critic, at, "%s", wanted);
+		return false;
+	}
+	read_u32_count(d, at->first, &port, &edge[0]);
+	read_u32_count(d, at->last, &port, &edge[1]);
+	if (edge[0] == 0 || edge[1] == 0)
+		return false;
+	if (edge[0] > edge[1]) {
+		complain_found(&d->critic, at, "a first port behind the last", "%s", wanted);
+		return false;
+	}
+	*first = (uint16_t)edge[0];
+	*last = (uint16_t)edge[1];
+	return true;
+}
+
+void field_path(struct draft *d, const struct node *at, char *out, size_t size)
+{
+	size_t len = at->kind == NODE_SCALAR ? strlen(at->text) : 0;
+
+	if (len >= 2 && at->text[0] == '/' && len < size)
+		memcpy(out, at->text, len + 1);
+	else
+		complain(&d->critic, at, "an absolute path of at most %zu octets", size - 1);
+}
+
 static bool read_count(struct draft *d, const struct node *at, const struct field *f, uint64_t *out)
 {
 	if (at->kind == NODE_SCALAR && leaf_count(at->text, out) && *out >= f->min &&
@@ -187,6 +220,14 @@ void read_u16_count(struct draft *d, const struct node *at, const struct field *
 
 	if (read_count(d, at, f, &n))
 		*(uint16_t *)out = (uint16_t)n;
+}
+
+void read_u8_count(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	uint64_t n;
+
+	if (read_count(d, at, f, &n))
+		*(uint8_t *)out = (uint8_t)n;
 }
 
 static bool read_seconds(

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "leaf.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 
 struct unit {
@@ -56,6 +55,25 @@ bool leaf_seconds(const char *text, uint64_t *out)
 	static const struct unit units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
 
 	return read_unit(text, units, ARRAY_SIZE(units), out);
+}
+
+bool leaf_millis(const char *text, uint64_t *out)
+{
+	const char *at = read_digits(text, out);
+
+	if (at && !strcmp(at, "ms"))
+		return true;
+	if (!leaf_seconds(text, out))
+		return false;
+	*out *= 1000;
+	return true;
+}
+
+bool leaf_percent(const char *text, uint64_t *out)
+{
+	const char *at = read_digits(text, out);
+
+	return at && !strcmp(at, "%");
 }
 
 bool leaf_span(const char *text, uint32_t *first, uint32_t *last)
@@ -128,24 +146,6 @@ bool leaf_addresses(const char *text, ip4 *first, ip4 *last)
 	return at && ip4_parse(at, last) && *first <= *last;
 }
 
-// The base room reads IPv4 only; nobody but this leaf needs the other, so POSIX does it.
-bool leaf_prefix6(const char *text, ip6 *base, uint8_t *bits)
-{
-	char copy[IP6_TEXT];
-	const char *at = strrchr(text, '/');
-	uint64_t n;
-
-	if (!at || (size_t)(at - text) >= sizeof copy)
-		return false;
-	memcpy(copy, text, (size_t)(at - text));
-	copy[at - text] = 0;
-	at = read_digits(at + 1, &n);
-	if (!at || *at || n > 128 || inet_pton(AF_INET6, copy, base->b) != 1)
-		return false;
-	*bits = (uint8_t)n;
-	return true;
-}
-
 static int hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -213,6 +213,19 @@ bool leaf_is_pci(const char *text)
 bool leaf_is_host(ip4 a)
 {
 	return a >> 24 != 0 && a >> 24 != 127 && a >> 24 < 224;
+}
+
+bool leaf_is_host6(ip6 a)
+{
+	static const uint8_t zeros[15];
+	bool low = memcmp(a.b, zeros, sizeof zeros) == 0 && a.b[15] <= 1;
+
+	return !low && a.b[0] != 0xff && !ip6_is_mapped(a);
+}
+
+bool leaf_is_link_local6(ip6 a)
+{
+	return a.b[0] == 0xfe && (a.b[1] & 0xc0) == 0x80;
 }
 
 char *seconds_format(uint32_t seconds, char out[SECONDS_TEXT])

@@ -12,14 +12,16 @@ MUST_CHECK bool leaf_mode(const char *text, uint32_t *out); // 660, 0660: octal 
 MUST_CHECK bool leaf_endpoint(const char *text, ip4 *ip, uint16_t *port);
 // a.b.c.d, a.b.c.d/n without host bits, a.b.c.d-e.f.g.h
 MUST_CHECK bool leaf_addresses(const char *text, ip4 *first, ip4 *last);
-// 2001:db8::/32; host bits are left for the caller to judge.
-MUST_CHECK bool leaf_prefix6(const char *text, ip6 *base, uint8_t *bits);
+MUST_CHECK bool leaf_millis(const char *text, uint64_t *out);  // 300ms, 1s; 2 are seconds
+MUST_CHECK bool leaf_percent(const char *text, uint64_t *out); // 10%
 // Pairs of hexadecimal digits, 1 to `most` of them; how many octets, 0: they are none.
 size_t leaf_octets(const char *text, uint8_t *out, size_t most);
 bool leaf_is_name(const char *text);   // letters, digits, - and _; fits CONF_NAME
 bool leaf_is_device(const char *text); // printable, without blanks, fits conf_port.device
 bool leaf_is_pci(const char *text);    // 0000:3b:00.1 or 3b:00.1, arguments may follow a comma
 bool leaf_is_host(ip4 a);              // not of 0/8, 127/8, multicast or beyond
+bool leaf_is_host6(ip6 a); // not ::, ::1, mapped or multicast; link-local ones are hosts'
+bool leaf_is_link_local6(ip6 a);
 
 #define SECONDS_TEXT 16
 char *seconds_format(uint32_t seconds, char out[SECONDS_TEXT]); // 120 -> 2m

@@ -12,10 +12,14 @@
 static void check_all(struct draft *d)
 {
 	check_interfaces(d);
+	check_members(d);
 	check_routes(d);
+	check_six(d);
 	check_groups(d);
 	check_pcp(d);
 	check_pools(d);
+	check_plans(d);
+	check_policies(d);
 	check_statics(d);
 }
 
@@ -28,7 +32,11 @@ static int build_all(struct draft *d, const char *text, size_t len)
 		return -ENOMEM;
 	error = build_interfaces(d);
 	if (!error)
+		error = build_six(d);
+	if (!error)
 		error = build_pcp(d);
+	if (!error)
+		error = build_policies(d);
 	if (!error)
 		error = build_groups(d);
 	if (!error)
@@ -151,6 +159,7 @@ void conf_destroy(struct conf *c)
 	}
 	arena_free(&(struct arena){c->borrowed});
 	free(c->next_hops);
+	free(c->routes6);
 	free(c->external);
 	free(c->statics);
 	free(c->local);

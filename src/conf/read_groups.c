@@ -91,27 +91,12 @@ static void read_port_set(struct draft *d, const struct node *at, const struct f
 static void read_port_range(
 	struct draft *d, const struct node *at, const struct field *f, void *out)
 {
-	static const struct field port = {"", NULL, 0, 1, UINT16_MAX};
 	struct said_group *g = out;
-	uint32_t edge[2] = {0, 0};
 
 	(void)f;
 	g->range_at = at;
-	if (at->kind != NODE_LIST || at->n != 2) {
-		complain(&d->critic, at, "the first and the last port: [1024, 65535]");
-		return;
-	}
-	read_u32_count(d, at->first, &port, &edge[0]);
-	read_u32_count(d, at->last, &port, &edge[1]);
-	if (edge[0] == 0 || edge[1] == 0)
-		return;
-	if (edge[0] > edge[1]) {
-		complain_found(&d->critic, at, "a first port behind the last",
-			"the first and the last port: [1024, 65535]");
-		return;
-	}
-	g->g.port_first = (uint16_t)edge[0];
-	g->g.port_last = (uint16_t)edge[1];
+	(void)field_ports(d, at, "the first and the last port: [1024, 65535]", &g->g.port_first,
+		&g->g.port_last);
 }
 
 static void read_pooling(struct draft *d, const struct node *at, const struct field *f, void *out)
@@ -211,6 +196,7 @@ static void set_defaults(struct said_group *g)
 	g->size = 512;
 	g->g.port_first = 1024;
 	g->g.port_last = UINT16_MAX;
+	set_policy_defaults(g);
 	set_pcp_defaults(g);
 }
 
@@ -229,6 +215,7 @@ static void set_derived(struct said_group *g)
 
 static void read_group(struct draft *d, const struct node *at)
 {
+#define POLICY(member) offsetof(struct said_group, g.nat.member)
 	static const struct field fields[] = {
 		{"inside", read_node, offsetof(struct said_group, inside_at), 0, 0},
 		{"subscribers", read_subscribers, 0, 0, 0},
@@ -236,13 +223,37 @@ static void read_group(struct draft *d, const struct node *at)
 		{"port-set-size", read_port_set, 0, 0, 0},
 		{"block-limit", read_u32_count, offsetof(struct said_group, block_limit), 1,
 			BLOCK_LIMIT_MOST},
-		{"port-limit", read_u32_count, offsetof(struct said_group, g.nat.port_limit), 0,
-			PORT_LIMIT_MOST},
+		{"port-limit", read_u32_count, POLICY(port_limit), 0, PORT_LIMIT_MOST},
 		{"port-range", read_port_range, 0, 0, 0},
+		{"port-forwarding-range", read_explicit, 0, 0, 0},
+		{"port-set-timeout", read_u16_seconds, POLICY(block_timeout), 0, 64000},
+		{"block-compact", read_bool, POLICY(compact), 0, 0},
+		{"port-allocation-type", read_port_allocation, 0, 0, 0},
+		{"deterministic", read_deterministic, 0, 0, 0},
+		{"port-parity-preservation", read_bool, POLICY(parity), 0, 0},
+		{"address-allocation-type", read_address_allocation, 0, 0, 0},
 		{"address-pooling", read_pooling, 0, 0, 0},
+		{"address-pairing-retention", read_u32_seconds, POLICY(pairing_retention), 0,
+			86400},
+		{"mapping-type", read_mapping_type, 0, 0, 0},
+		{"filtering-type", read_filtering, 0, 0, 0},
+		{"inbound-refresh", read_bool, POLICY(inbound_refresh), 0, 0},
+		{"session-limit", read_u32_count, POLICY(session_limit), 0, 1000000000},
+		{"mapping-rate", read_mapping_rate, 0, 0, 0},
+		{"notify-user-high", read_u8_count, POLICY(user_high), 0, 100},
+		{"notify-pool-usage", read_pool_usage, 0, 0, 0},
+		{"tcp-reopen", read_bool, POLICY(tcp_reopen), 0, 0},
+		{"handle-rst-in-fin", read_bool, POLICY(rst_in_fin), 0, 0},
+		{"tcp-unsolicited", read_unsolicited, 0, 0, 0},
+		{"tcp-mss-clamp", read_u16_count, offsetof(struct said_group, g.mss_clamp), 536,
+			9176},
+		{"fragment-behavior", read_fragments, 0, 0, 0},
+		{"nat-pass-through", read_passes, 0, 0, 0},
+		{"log", read_group_log, 0, 0, 0},
 		{"static-mappings", read_statics, 0, 0, 0},
 		{"pcp", read_group_pcp, 0, 0, 0},
 	};
+#undef POLICY
 	struct said_group *g = &d->groups[d->n_groups];
 
 	*g = (struct said_group){.at = at, .first_inside = -1};

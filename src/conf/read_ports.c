@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// `ports`: devices, the VLANs on them, their addresses and static routes.
+// `ports`: devices, the VLANs on them, their addresses.
 #include <stdio.h>
 
 #include "draft.h"
 #include "leaf.h"
 
 enum {
-	ROUTES_MOST = 1024, // of one interface
-	MTU_LEAST = 576,    // RFC 791: what every host must accept
+	MTU_LEAST = 576, // RFC 791: what every host must accept
 	MTU_MOST = 9216
 };
 
@@ -63,7 +62,16 @@ bool address_is_on_link(struct conf_address a, ip4 ip)
 	return (ip & ~mask) != 0 && (ip & ~mask) != ~mask;
 }
 
-static void read_address(struct draft *d, const struct node *at, struct said_interface *s)
+static bool has_room(
+	struct draft *d, const struct node *at, uint32_t n, uint32_t most, const char *what)
+{
+	if (n < most)
+		return true;
+	complain(&d->critic, at, "at most %u %s addresses", most, what);
+	return false;
+}
+
+static bool read_address4(struct draft *d, const struct node *at, struct said_interface *s)
 {
 	struct prefix4 subnet;
 	struct conf_address a;
@@ -72,17 +80,48 @@ static void read_address(struct draft *d, const struct node *at, struct said_int
 	if (at->kind != NODE_SCALAR || !prefix4_parse(at->text, &subnet, &ip) ||
 		!strchr(at->text, '/')) {
 		complain(&d->critic, at, "an address with its subnet's length: 192.0.2.1/24");
-		s->unsure = true;
-		return;
+		return false;
 	}
 	a = (struct conf_address){.ip = ip, .bits = subnet.bits};
 	if (!leaf_is_host(ip) || subnet.bits == 0 || !address_is_on_link(a, ip)) {
 		complain(&d->critic, at,
 			"a host's address (not the subnet's own, broadcast, loopback, multicast)");
-		s->unsure = true;
-		return;
+		return false;
 	}
+	if (!has_room(d, at, s->n_addresses, CONF_MAX_ADDRESSES, "IPv4"))
+		return false;
 	s->addresses[s->n_addresses++] = (struct said_address){.address = a, .at = at};
+	return true;
+}
+
+// Link-local ones are not said: each port has the one that its MAC makes.
+static bool read_address6(struct draft *d, const struct node *at, struct said_interface *s)
+{
+	struct prefix6 subnet;
+	ip6 ip;
+
+	if (!prefix6_parse(at->text, &subnet, &ip) || !strchr(at->text, '/')) {
+		complain(&d->critic, at, "an address with its subnet's length: 2001:db8::1/64");
+		return false;
+	}
+	if (!leaf_is_host6(ip) || leaf_is_link_local6(ip) || subnet.bits == 0 ||
+		(subnet.bits < 127 && ip6_eq(ip, subnet.base))) {
+		complain(&d->critic, at,
+			"a host's address (not the subnet's own, link-local, multicast)");
+		return false;
+	}
+	if (!has_room(d, at, s->n_addresses6, CONF_MAX_ADDRESSES6, "IPv6"))
+		return false;
+	s->addresses6[s->n_addresses6++] =
+		(struct said_address6){.ip = ip, .subnet = subnet, .at = at};
+	return true;
+}
+
+static void read_address(struct draft *d, const struct node *at, struct said_interface *s)
+{
+	bool six = at->kind == NODE_SCALAR && strchr(at->text, ':');
+
+	s->unsure |= !(six ? read_address6(d, at, s) : read_address4(d, at, s));
 }
 
 static void read_addresses(struct draft *d, const struct node *at, const struct field *f, void *out)
@@ -91,104 +130,13 @@ static void read_addresses(struct draft *d, const struct node *at, const struct 
 
 	(void)f;
 	s->addresses_at = at;
-	if (!field_list(d, at, CONF_MAX_ADDRESSES, "a list of addresses such as [192.0.2.1/24]")) {
+	if (!field_list(d, at, CONF_MAX_ADDRESSES + CONF_MAX_ADDRESSES6,
+		    "a list of addresses such as [192.0.2.1/24]")) {
 		s->unsure = true;
 		return;
 	}
 	for (const struct node *item = at->first; item; item = item->next)
 		read_address(d, item, s);
-}
-
-// ---- routes ----------------------------------------------------------------------------------
-
-static struct said_route *add_route(
-	struct draft *d, const struct node *at, struct said_interface *s)
-{
-	struct said_route *r = draft_alloc(d, 1, sizeof *r), **last = &s->routes;
-
-	if (!r)
-		return NULL;
-	r->at = at;
-	while (*last)
-		last = &(*last)->next;
-	*last = r;
-	return r;
-}
-
-static ip4 read_gateway_ip(struct draft *d, const struct node *at)
-{
-	ip4 ip;
-
-	if (at->kind == NODE_SCALAR && ip4_parse(at->text, &ip) && leaf_is_host(ip))
-		return ip;
-	complain(&d->critic, at, "the address of a router such as 192.0.2.1");
-	return 0;
-}
-
-static void read_gateway(struct draft *d, const struct node *at, const struct field *f, void *out)
-{
-	struct said_route *r = add_route(d, at, out);
-
-	(void)f;
-	if (!r)
-		return;
-	r->to_at = r->via_at = at;
-	r->via = read_gateway_ip(d, at);
-}
-
-static void read_to(struct draft *d, const struct node *at, const struct field *f, void *out)
-{
-	struct said_route *r = out;
-	struct prefix4 loose;
-	ip4 host;
-
-	(void)f;
-	r->to_at = at;
-	if (at->kind == NODE_SCALAR && prefix4_parse(at->text, &r->to, NULL))
-		return;
-	if (at->kind == NODE_SCALAR && prefix4_parse(at->text, &loose, &host)) {
-		char text[PREFIX4_TEXT];
-		complain(&d->critic, at, "no bits behind the prefix: %s",
-			prefix4_format(loose, text));
-	} else {
-		complain(&d->critic, at, "a prefix such as 10.0.0.0/8");
-	}
-	r->to_at = NULL;
-}
-
-static void read_via(struct draft *d, const struct node *at, const struct field *f, void *out)
-{
-	struct said_route *r = out;
-
-	(void)f;
-	r->via_at = at;
-	r->via = read_gateway_ip(d, at);
-}
-
-static void read_route(struct draft *d, const struct node *at, struct said_interface *s)
-{
-	static const struct field fields[] = {
-		{"to", read_to, 0, 0, 0},
-		{"via", read_via, 0, 0, 0},
-	};
-	uint32_t before = d->critic.n;
-	struct said_route *r = add_route(d, at, s);
-
-	if (!r)
-		return;
-	fields_read(d, at, fields, ARRAY_SIZE(fields), r);
-	if (d->critic.n == before && (!r->to_at || !r->via_at))
-		complain_found(&d->critic, at, r->to_at ? "no via" : "no to",
-			"a route such as {to: 10.0.0.0/8, via: 192.0.2.1}");
-}
-
-static void read_routes(struct draft *d, const struct node *at, const struct field *f, void *out)
-{
-	(void)f;
-	if (!field_list(d, at, ROUTES_MOST, "a list of routes such as {to: ..., via: ...}"))
-		return;
-	for (const struct node *item = at->first; item; item = item->next)
-		read_route(d, item, out);
 }
 
 // ---- one port, all ports ---------------------------------------------------------------------
@@ -208,13 +156,16 @@ static void read_port(struct draft *d, const struct node *at)
 {
 	static const struct field fields[] = {
 		{"device", read_device, 0, 0, 0},
+		{"members", read_node, offsetof(struct said_interface, members_at), 0, 0},
 		{"parent", read_node, offsetof(struct said_interface, parent_at), 0, 0},
 		{"vlan", read_vlan, 0, 1, 4094},
 		{"side", read_side, 0, 0, 0},
 		{"addresses", read_addresses, 0, 0, 0},
 		{"mtu", read_mtu, 0, MTU_LEAST, MTU_MOST},
 		{"gateway", read_gateway, 0, 0, 0},
+		{"gateway6", read_gateway6, 0, 0, 0},
 		{"routes", read_routes, 0, 0, 0},
+		{"icmp-errors", read_bool, offsetof(struct said_interface, icmp_errors), 0, 0},
 	};
 	struct said_interface *s = &d->interfaces[d->n_interfaces];
 
@@ -229,7 +180,8 @@ static void read_port(struct draft *d, const struct node *at)
 			d->interfaces[before].at->name_line);
 		return;
 	}
-	*s = (struct said_interface){.at = at, .order = d->n_interfaces++, .parent = -1};
+	*s = (struct said_interface){
+		.at = at, .order = d->n_interfaces++, .parent = -1, .icmp_errors = true};
 	strcpy(s->name, at->name);
 	guess_side(s);
 	fields_read(d, at, fields, ARRAY_SIZE(fields), s);

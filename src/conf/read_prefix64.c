@@ -22,15 +22,13 @@ static bool is_unicast(const ip6 *base)
 	       !(base->b[0] == 0xfe && (base->b[1] & 0xc0) == 0x80);
 }
 
-static const char *judge_prefix(const ip6 *base, uint8_t bits)
+static const char *judge_prefix(const struct prefix6 *p, ip6 host)
 {
-	for (unsigned i = bits / 8; i < sizeof base->b; i++) {
-		if (base->b[i])
-			return "no bits behind the prefix";
-	}
-	if (!is_unicast(base))
+	if (!ip6_eq(p->base, host))
+		return "no bits behind the prefix";
+	if (!is_unicast(&p->base))
 		return "a unicast prefix";
-	if (base->b[ZERO_OCTET])
+	if (p->base.b[ZERO_OCTET])
 		return "bits 64 to 71 zero (RFC 6052 s.2.2)";
 	return NULL;
 }
@@ -40,20 +38,20 @@ static void read_prefix(struct draft *d, const struct node *at, const struct fie
 	struct said_prefix64 *s = out;
 	const char *wanted = "an IPv6 prefix of 32, 40, 48, 56, 64 or 96 bits, such as "
 			     "2001:db8:64::/96";
-	uint8_t bits;
-	ip6 base;
+	struct prefix6 p;
+	ip6 host;
 
 	(void)f;
 	s->prefix_at = at;
-	if (at->kind == NODE_SCALAR && leaf_prefix6(at->text, &base, &bits) &&
-		is_pref64_length(bits))
-		wanted = judge_prefix(&base, bits);
+	if (at->kind == NODE_SCALAR && prefix6_parse(at->text, &p, &host) &&
+		is_pref64_length(p.bits))
+		wanted = judge_prefix(&p, host);
 	if (wanted) {
 		complain(&d->critic, at, "%s", wanted);
 		return;
 	}
-	s->p.length = bits / 8;
-	memcpy(s->p.octets, base.b, s->p.length);
+	s->p.length = p.bits / 8;
+	memcpy(s->p.octets, p.base.b, s->p.length);
 }
 
 static void read_suffix(struct draft *d, const struct node *at, const struct field *f, void *out)

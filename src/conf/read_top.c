@@ -88,15 +88,41 @@ static void read_address_limit(
 	read_u32_count(d, at, f, out);
 }
 
+// Of the mappings, in percent or as a number.
+static void read_reserved(struct draft *d, const struct node *at, const struct field *f, void *out)
+{
+	uint64_t n;
+
+	d->reserved_at = at;
+	if (at->kind == NODE_SCALAR && leaf_percent(at->text, &n) && n < 100)
+		d->reserved_percent = (uint32_t)n;
+	else if (at->kind == NODE_SCALAR && strchr(at->text, '%'))
+		complain(&d->critic, at, "0%% to 99%%, or a number");
+	else
+		read_u32_count(d, at, f, out);
+}
+
 // What one shard can index: slots and leases stand in lists with 32-bit links.
 #define MAPPINGS_MOST 1000000000
 #define LEASES_MOST 1000000000
+// Packets that a worker holds: each keeps one of its buffers.
+#define HELD_MOST 1000000
 
 static void read_limits(struct draft *d, const struct node *at, const struct field *f, void *out)
 {
 	static const struct field fields[] = {
 		{"mappings", read_u32_count, offsetof(struct conf, limits.mappings), 1000,
 			MAPPINGS_MOST},
+		{"mappings-reserved", read_reserved,
+			offsetof(struct conf, limits.mappings_reserved), 0, MAPPINGS_MOST},
+		{"sessions", read_u32_count, offsetof(struct conf, limits.sessions), 1000,
+			MAPPINGS_MOST},
+		{"hold-down-max", read_u32_count, offsetof(struct conf, limits.resting), 1,
+			MAPPINGS_MOST},
+		{"fragments-limit", read_u32_count, offsetof(struct conf, fragments), 0, HELD_MOST},
+		{"fragments-per-source", read_u32_count,
+			offsetof(struct conf, fragments_per_source), 1, HELD_MOST},
+		{"max-stored-syn", read_u32_count, offsetof(struct conf, syns), 0, HELD_MOST},
 		{"leases", read_u32_count, offsetof(struct conf, limits.leases), 100, LEASES_MOST},
 		{"filters", read_u32_count, offsetof(struct conf, limits.filters), 1, LEASES_MOST},
 		{"descriptions", read_u32_count, offsetof(struct conf, limits.descriptions), 1,
@@ -122,48 +148,12 @@ static void read_limits(struct draft *d, const struct node *at, const struct fie
 	fields_read(d, at, fields, ARRAY_SIZE(fields), d->c);
 }
 
-// ---- timers ----------------------------------------------------------------------------------
-
-// A mapping's tick has 16 bits of seconds, and the sweep that ends it may come 10 s + 2 % late.
-#define TIMER_MOST 64000
-
-static void read_timers(struct draft *d, const struct node *at, const struct field *f, void *out)
-{
-#define TIMER(name, member, min)                                                                   \
-	{                                                                                          \
-		name, read_u16_seconds, offsetof(struct nat_timers, member), min, TIMER_MOST       \
-	}
-	static const struct field fields[] = {
-		TIMER("udp-timeout", udp, 120),
-		TIMER("udp-initial-timeout", udp_initial, 120),
-		TIMER("udp-unanswered-timeout", udp_unanswered, 120),
-		TIMER("tcp-idle-timeout", tcp_idle, 7440),
-		TIMER("tcp-trans-open-timeout", tcp_trans_open, 240),
-		TIMER("tcp-trans-close-timeout", tcp_trans_close, 240),
-		TIMER("icmp-timeout", icmp, 60),
-		TIMER("hold-down-timeout", hold_down, 0),
-		TIMER("pcp-hold-down", pcp_hold_down, 0),
-	};
-#undef TIMER
-
-	(void)f;
-	(void)out;
-	fields_read(d, at, fields, ARRAY_SIZE(fields), &d->c->timers);
-}
-
 // ---- control ---------------------------------------------------------------------------------
 
 static void read_socket(struct draft *d, const struct node *at, const struct field *f, void *out)
 {
-	size_t len = at->kind == NODE_SCALAR ? strlen(at->text) : 0;
-
 	(void)f;
-	if (len < 2 || at->text[0] != '/' || len >= sizeof d->c->control_socket) {
-		complain(&d->critic, at, "an absolute path of at most %zu octets",
-			sizeof d->c->control_socket - 1);
-		return;
-	}
-	memcpy(out, at->text, len + 1);
+	field_path(d, at, out, sizeof d->c->control_socket);
 }
 
 static void read_mode(struct draft *d, const struct node *at, const struct field *f, void *out)
@@ -198,15 +188,10 @@ static void set_defaults(struct conf *c)
 	c->max_neighbours = 64000;
 	c->announce_rate = 1000;
 	c->icmp_error_rate = 1000;
-	c->timers = (struct nat_timers){.udp = 300,
-		.udp_initial = 300,
-		.udp_unanswered = 120,
-		.tcp_idle = 7440,
-		.tcp_trans_open = 240,
-		.tcp_trans_close = 240,
-		.icmp = 60,
-		.hold_down = 120,
-		.pcp_hold_down = 120};
+	c->fragments = 1024;
+	c->fragments_per_source = 64;
+	c->log_wait_ms = 300;
+	set_timer_defaults(c);
 	memset(c->lcores, 0xff, sizeof c->lcores);
 }
 
@@ -214,12 +199,26 @@ static void set_derived_limits(struct conf *c)
 {
 	struct nat_limits *l = &c->limits;
 
+	if (l->sessions == 0)
+		l->sessions = l->mappings;
 	if (l->filters == 0)
 		l->filters = max_u32(l->leases / 4, 1024);
 	if (l->descriptions == 0)
 		l->descriptions = l->leases / 8;
 	if (c->pcp_clients == 0)
 		c->pcp_clients = l->subscribers;
+}
+
+static void settle_reserved(struct draft *d)
+{
+	struct nat_limits *l = &d->c->limits;
+
+	if (d->reserved_percent > 0)
+		l->mappings_reserved =
+			(uint32_t)((uint64_t)l->mappings * d->reserved_percent / 100);
+	if (l->mappings_reserved >= l->mappings)
+		complain(&d->critic, d->reserved_at, "less than the %u of limits.mappings",
+			l->mappings);
 }
 
 // Defaults that follow from other leaves; those of new subscribers follow from the pools too and
@@ -236,6 +235,7 @@ static void set_derived(struct draft *d)
 		c->reta[i] = (uint8_t)(i % c->n_workers);
 	toeplitz_init(&c->toeplitz, toeplitz_default_key);
 	set_derived_limits(c);
+	settle_reserved(d);
 }
 
 void read_all(struct draft *d)
@@ -249,6 +249,7 @@ void read_all(struct draft *d)
 		{"limits", read_limits, 0, 0, 0},
 		{"timers", read_timers, 0, 0, 0},
 		{"nat-groups", read_node, offsetof(struct draft, groups_at), 0, 0},
+		{"log", read_log, 0, 0, 0},
 		{"control", read_control, 0, 0, 0},
 	};
 

@@ -59,10 +59,16 @@ static void compare_derived(
 static void compare_limits(struct comparison *k)
 {
 	const struct nat_limits *old = &k->old->limits, *new = &k->new->limits;
-	bool leases = old->leases != new->leases,
+	bool mappings = old->mappings != new->mappings, leases = old->leases != new->leases,
 	     subscribers = old->subscribers != new->subscribers;
 
 	compare_numbers(k, "limits.mappings", old->mappings, new->mappings);
+	compare_derived(k, "limits.mappings-reserved", old->mappings_reserved,
+		new->mappings_reserved, mappings);
+	compare_derived(k, "limits.sessions", old->sessions, new->sessions, mappings);
+	compare_numbers(k, "limits.hold-down-max", old->resting, new->resting);
+	compare_numbers(k, "limits.fragments-limit", k->old->fragments, k->new->fragments);
+	compare_numbers(k, "limits.max-stored-syn", k->old->syns, k->new->syns);
 	compare_numbers(k, "limits.leases", old->leases, new->leases);
 	compare_derived(k, "limits.filters", old->filters, new->filters, leases);
 	compare_derived(k, "limits.descriptions", old->descriptions, new->descriptions, leases);
@@ -84,6 +90,26 @@ static const struct conf_interface *find_interface(const struct conf *c, const c
 	return NULL;
 }
 
+static bool has_same_members(const struct conf_port *a, const struct conf_port *b)
+{
+	for (uint16_t i = 0; a->n_members == b->n_members && i < a->n_members; i++) {
+		if (strcmp(a->members[i].device, b->members[i].device) != 0)
+			return false;
+	}
+	return a->n_members == b->n_members;
+}
+
+static void compare_members(
+	struct comparison *k, const struct conf_port *old, const struct conf_port *new)
+{
+	char path[CONF_NAME + 20];
+
+	snprintf(path, sizeof path, "ports.%s.members", new->name);
+	if (!has_same_members(old, new))
+		complain_path(
+			&k->critic, k->root, path, "other devices", "those in use until a restart");
+}
+
 static void compare_interface(
 	struct comparison *k, const struct conf_interface *old, const struct conf_interface *new)
 {
@@ -98,6 +124,7 @@ static void compare_interface(
 	if (new->vlan == 0 && old->vlan == 0) {
 		snprintf(path, sizeof path, "ports.%s.device", new->name);
 		compare_texts(k, path, was->device, is->device);
+		compare_members(k, was, is);
 	} else if (new->vlan != 0 && old->vlan != 0) {
 		snprintf(path, sizeof path, "ports.%s.parent", new->name);
 		compare_texts(k, path, was->name, is->name);
@@ -153,20 +180,101 @@ static struct stay look_at_addresses(const struct comparison *k, uint8_t group)
 	return stay;
 }
 
+static bool has_same_prefixes(const struct nat_plan *a, const struct nat_plan *b)
+{
+	for (uint32_t i = 0; a->n_inside == b->n_inside && i < a->n_inside; i++) {
+		if (a->inside[i].base != b->inside[i].base ||
+			a->inside[i].bits != b->inside[i].bits)
+			return false;
+	}
+	return a->n_inside == b->n_inside;
+}
+
+static bool has_same_pool(const struct nat_plan *a, const struct nat_plan *b)
+{
+	return a->n_external == b->n_external &&
+	       !memcmp(a->external, b->external, a->n_external * sizeof *a->external);
+}
+
+static const char *allocation(const struct conf_group *g)
+{
+	return g->nat.plan ? "deterministic" : "port-range-allocation";
+}
+
+// Whose a port is follows from the plan: another one would give the ports of living mappings to
+// other hosts.
+static void compare_plans(
+	struct comparison *k, const struct conf_group *old, const struct conf_group *new)
+{
+	const struct nat_plan *was = old->nat.plan, *is = new->nat.plan;
+	uint32_t before = k->critic.n;
+	char path[CONF_NAME + 60];
+
+	snprintf(path, sizeof path, "nat-groups.%s.port-allocation-type", new->name);
+	compare_texts(k, path, allocation(old), allocation(new));
+	if (!was || !is)
+		return;
+	snprintf(path, sizeof path, "nat-groups.%s.port-set-size", new->name);
+	compare_numbers(k, path, was->port_set_size, is->port_set_size);
+	snprintf(path, sizeof path, "nat-groups.%s.port-range", new->name);
+	if (was->port_first != is->port_first || was->port_last != is->port_last)
+		complain_path(&k->critic, k->root, path, "other ports",
+			"%u to %u, as the plan has them, until a restart", was->port_first,
+			was->port_last);
+	snprintf(path, sizeof path, "nat-groups.%s.subscribers", new->name);
+	if (!has_same_prefixes(was, is))
+		complain_path(&k->critic, k->root, path, "other hosts",
+			"those of the plan in their order, until a restart");
+	snprintf(path, sizeof path, "nat-groups.%s.external-address-pool", new->name);
+	if (!has_same_pool(was, is))
+		complain_path(&k->critic, k->root, path, "other addresses",
+			"those of the plan until a restart");
+	snprintf(path, sizeof path, "nat-groups.%s.deterministic.ports-per-subscriber", new->name);
+	if (k->critic.n == before) // else it follows from those
+		compare_numbers(k, path, was->ports_per_host, is->ports_per_host);
+}
+
+// The leaf that made the deal another one.
+static void complain_moved(
+	struct comparison *k, const struct conf_group *old, const struct conf_group *new)
+{
+	const struct nat_policy *was = &old->nat, *is = &new->nat;
+	char path[CONF_NAME + 50];
+
+	snprintf(path, sizeof path, "nat-groups.%s.port-forwarding-range", new->name);
+	if (was->explicit_first != is->explicit_first || was->explicit_last != is->explicit_last) {
+		complain_path(&k->critic, k->root, path, "a range that is dealt among workers",
+			"ports %u to %u until a restart", was->explicit_first, was->explicit_last);
+		return;
+	}
+	snprintf(path, sizeof path, "nat-groups.%s.port-range", new->name);
+	if (is->explicit_first &&
+		(old->port_first != new->port_first || old->port_last != new->port_last)) {
+		complain_path(&k->critic, k->root, path,
+			"a range that changes the deal of port-forwarding-range",
+			"ports %u to %u until a restart", old->port_first, old->port_last);
+		return;
+	}
+	snprintf(path, sizeof path, "nat-groups.%s.external-address-pool", new->name);
+	complain_path(&k->critic, k->root, path, "a pool that leaves a worker without a share",
+		"one that needs no new deal of the addresses that stay, until a restart");
+}
+
 static void compare_known_group(struct comparison *k, const struct conf_group *new)
 {
 	const struct conf_group *old = &k->old->groups[new->id];
 	struct stay stay = look_at_addresses(k, new->id);
 	char path[CONF_NAME + 50];
 
+	if (old->nat.plan || new->nat.plan) {
+		compare_plans(k, old, new);
+		return;
+	}
 	snprintf(path, sizeof path, "nat-groups.%s.port-set-size", new->name);
 	if (stay.some)
 		compare_numbers(k, path, old->nat.port_set_size, new->nat.port_set_size);
-	snprintf(path, sizeof path, "nat-groups.%s.external-address-pool", new->name);
 	if (stay.moved && k->old->n_workers == k->new->n_workers)
-		complain_path(&k->critic, k->root, path,
-			"a pool that leaves a worker without a share",
-			"one that needs no new deal of the addresses that stay, until a restart");
+		complain_moved(k, old, new);
 }
 
 static void compare_groups(struct comparison *k)

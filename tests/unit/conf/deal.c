@@ -241,6 +241,132 @@ Test(conf, two_groups_are_dealt_apart_and_the_odd_ones_go_to_different_workers)
 	conf_destroy(c);
 }
 
+// ---- ports of explicit mappings --------------------------------------------------------------
+
+static struct conf *make_explicit(uint32_t workers, const char *pool, const char *port_range,
+	const char *explicit, const struct conf *previous)
+{
+	return make_conf_format(previous,
+		"workers: %u\n" PORTS
+		"nat-groups: {g: {subscribers: [100.64.0.0/10], external-address-pool: [%s],\n"
+		"  port-range: [%s]%s%s%s}}\n",
+		workers, pool, port_range, *explicit ? ", port-forwarding-range: [" : "", explicit,
+		*explicit ? "]" : "");
+}
+
+Test(conf, whoever_has_a_whole_address_has_all_its_explicit_ports)
+{
+	struct conf *c = make_explicit(2, "203.0.113.0/29", "20000, 65535", "1, 19999", NULL);
+
+	for (uint32_t i = 0; i < c->n_external; i++) {
+		for (uint16_t w = 0; w < 2; w++) {
+			struct nat_address share;
+			if (!conf_external_share(c, i, w, &share))
+				continue;
+			cr_assert_eq(w, c->external[i].whole);
+			cr_assert(share.explicit_first == 1 && share.explicit_last == 19999);
+		}
+	}
+	conf_destroy(c);
+}
+
+Test(conf, explicit_ports_of_a_cut_address_are_dealt_to_those_who_have_dynamic_ones)
+{
+	struct conf *c = make_explicit(2, "203.0.113.9", "9000, 65535", "500, 8999", NULL);
+	struct nat_address share;
+
+	// 8192..8999 lie in a piece that has dynamic ports: pieces 0 to 7 are dealt.
+	cr_assert(conf_external_share(c, 0, 0, &share));
+	cr_assert(share.port_first == 9000 && share.explicit_first == 500);
+	cr_assert_eq(share.explicit_last, 4095);
+	cr_assert(conf_external_share(c, 0, 1, &share));
+	cr_assert(share.port_last == 65535 && share.explicit_first == 4096);
+	cr_assert_eq(share.explicit_last, 8191);
+	cr_assert_eq(conf_outside_owner(c, &c->external[0], NAT_TCP, 4095), 0);
+	cr_assert_eq(conf_outside_owner(c, &c->external[0], NAT_TCP, 4096), 1);
+	conf_destroy(c);
+}
+
+Test(conf, explicit_ports_may_lie_behind_the_dynamic_ones)
+{
+	struct conf *c = make_explicit(3, "203.0.113.8/31", "1024, 40000", "50000, 65535", NULL);
+	struct nat_address share;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < 2; i++) {
+		for (uint16_t w = 0; w < 3; w++) {
+			if (!conf_external_share(c, i, w, &share))
+				continue;
+			cr_assert(share.explicit_first >= 50000);
+			n += share.explicit_last - share.explicit_first + 1u;
+		}
+	}
+	cr_assert_eq(n, 2 * 15536);
+	conf_destroy(c);
+}
+
+Test(conf, explicit_ports_of_a_cut_address_stay_or_ask_for_a_restart)
+{
+	static const struct {
+		const char *port_range, *explicit;
+		bool restart;
+	} cases[] = {{"9000, 65535", "500, 8999", false}, {"9000, 65535", "1, 8999", false},
+		{"9000, 65535", "500, 2048", true}, {"9000, 65535", "", true},
+		{"12000, 65535", "500, 8999", true}};
+	struct conf *a = make_explicit(2, "203.0.113.9", "9000, 65535", "500, 8999", NULL);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct conf_complaints all = {0};
+		struct conf *b =
+			make_explicit(2, "203.0.113.9", cases[i].port_range, cases[i].explicit, a);
+		uint32_t n = conf_restart_leaves(a, b, &all);
+		cr_assert_eq(n, cases[i].restart, "%u: %u", i, n);
+		if (n > 0)
+			cr_assert_str_eq(
+				all.list[0].path, i == 4 ? "nat-groups.g.port-range"
+							 : "nat-groups.g.port-forwarding-range");
+		else
+			cr_assert_eq(count_moved(a, b), 0);
+		conf_complaints_destroy(&all);
+		conf_destroy(b);
+	}
+	conf_destroy(a);
+}
+
+// Ranges of both kinds come, go and move, and pools with them. make_conf() checks that every share
+// is one run, and that of a pool that must be cut everybody has explicit ports.
+Test(conf, random_ranges_leave_one_run_of_each_kind)
+{
+	struct rng rng;
+
+	rng_init_u64(&rng, 11);
+	for (uint32_t round = 0; round < 100; round++) {
+		uint32_t workers = 1 + rng_below(&rng, 6);
+		struct conf *old = NULL;
+		for (uint32_t step = 0; step < 6; step++) {
+			uint32_t border = 10000 + rng_below(&rng, 40000);
+			char below[40], behind[40], pool[60];
+			snprintf(below, sizeof below, "%u, %u", 1 + rng_below(&rng, 3000),
+				border - 1 - rng_below(&rng, 1500));
+			snprintf(behind, sizeof behind, "%u, %u", border,
+				65535 - rng_below(&rng, 3000));
+			snprintf(pool, sizeof pool, "203.0.113.1-203.0.113.%u",
+				1 + rng_below(&rng, 8));
+			bool swap = rng_below(&rng, 2), none = rng_below(&rng, 4) == 0;
+			struct conf *new = make_explicit(workers, pool, swap ? below : behind,
+				none   ? ""
+				: swap ? behind
+				       : below,
+				old);
+			conf_destroy(old);
+			old = new;
+		}
+		conf_destroy(old);
+	}
+}
+
+// ---- many ------------------------------------------------------------------------------------
+
 // Any pools after any pools: every address that stays keeps its owner unless the reload is named a
 // restart; make_conf() checks that everybody always has a share.
 Test(conf, random_reloads_keep_owners_or_ask_for_a_restart)

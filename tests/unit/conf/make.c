@@ -83,27 +83,99 @@ static uint32_t count_block_ports(const struct nat_address *share)
 	       size;
 }
 
+// A range whose pieces all have this owner; how many ports it has.
+static uint32_t count_run(const struct conf_external *e, uint16_t w, uint32_t first, uint32_t last)
+{
+	for (uint32_t p = first / 1024; first <= last && p <= last / 1024; p++)
+		cr_assert_eq(e->owner[p], w);
+	return first <= last ? last - first + 1 : 0;
+}
+
+// The first port that is dealt: of a plan the first behind its hosts' ports.
+static uint32_t first_dealt(const struct conf_group *g)
+{
+	const struct nat_plan *p = g->nat.plan;
+
+	return p ? p->port_first + p->hosts_per_address * p->ports_per_host : g->port_first;
+}
+
+// What of port-forwarding-range is given out: of a cut address no piece that has dynamic ports.
+static uint32_t count_explicit(const struct conf *c, const struct conf_external *e)
+{
+	const struct conf_group *g = &c->groups[e->group];
+	uint32_t n = 0;
+
+	for (uint32_t p = g->nat.explicit_first; p && p <= g->nat.explicit_last; p++)
+		n += e->whole != CONF_CUT_ADDRESS || p / 1024 < g->port_first / 1024u ||
+		     p / 1024 > g->port_last / 1024u;
+	return n;
+}
+
+struct given { // of one address, to all workers
+	uint32_t dynamic, explicit;
+};
+
+static void check_share(const struct conf *c, const struct conf_external *e, uint16_t w,
+	const struct nat_address *share, struct given *given)
+{
+	const struct conf_group *g = &c->groups[e->group];
+	uint32_t dynamic = count_run(e, w, share->port_first, share->port_last);
+
+	cr_assert(share->ip == e->ip && share->group == e->group && share->planned == e->planned);
+	cr_assert_eq(share->port_set_size, g->nat.port_set_size);
+	cr_assert_geq(share->port_first, min_u32(first_dealt(g), 65535));
+	cr_assert_leq(share->port_last, g->port_last);
+	given->dynamic += dynamic;
+	if (share->explicit_first)
+		given->explicit += count_run(e, w, share->explicit_first, share->explicit_last);
+	else if (g->nat.explicit_first && g->n_external < c->n_workers)
+		cr_assert_eq(count_block_ports(share), 0,
+			"worker %u has no ports for explicit mappings", w);
+	cr_assert(dynamic || share->explicit_first || e->planned);
+}
+
 // Every dynamic port of an address is in the share of exactly its owner.
 static void check_external(const struct conf *c, uint32_t i, uint64_t ports[CONF_MAX_WORKERS])
 {
 	const struct conf_external *e = &c->external[i];
 	const struct conf_group *g = &c->groups[e->group];
-	uint32_t covered = 0;
-	bool good = owners_are_good(c, e) && (i == 0 || e[-1].ip < e->ip);
+	struct given given = {0, 0};
 
+	cr_assert(owners_are_good(c, e) && (i == 0 || e[-1].ip < e->ip), "address %u of %u", i,
+		c->n_external);
+	cr_assert_eq(e->planned, g->nat.plan != NULL);
 	for (uint16_t w = 0; w < c->n_workers; w++) {
 		struct nat_address share;
-		if (!conf_external_share(c, i, w, &share))
+		if (!conf_external_share(c, i, w, &share)) {
+			cr_assert_not(e->planned);
 			continue;
-		good &= share.ip == e->ip && share.group == e->group;
-		good &= g->port_first <= share.port_first && share.port_last <= g->port_last;
-		for (uint32_t p = share.port_first / 1024; p <= share.port_last / 1024u; p++)
-			good &= e->owner[p] == w;
-		covered += share.port_last - share.port_first + 1u;
+		}
+		check_share(c, e, w, &share, &given);
 		ports[w] += count_block_ports(&share);
 	}
-	cr_assert(good, "address %u of %u", i, c->n_external);
-	cr_assert_eq(covered, g->port_last - g->port_first + 1u);
+	cr_assert_eq(given.dynamic, g->port_last + 1u - first_dealt(g));
+	cr_assert_eq(given.explicit, count_explicit(c, e));
+}
+
+// Its numbers fit together, and forward and reverse find back to the ends of every address.
+static void check_plan(const struct conf_group *g)
+{
+	const struct nat_plan *p = g->nat.plan;
+	uint64_t hosts = 0;
+
+	cr_assert_eq(p, &g->plan);
+	for (uint32_t i = 0; i < p->n_inside; i++)
+		hosts += UINT64_C(1) << (32 - p->inside[i].bits);
+	cr_assert_eq(hosts, p->n_hosts);
+	cr_assert_eq(p->n_external, g->n_external);
+	cr_assert_eq(p->hosts_per_address, (hosts + p->n_external - 1) / p->n_external);
+	cr_assert(p->ports_per_host > 0 && p->ports_per_host % p->port_set_size == 0);
+	cr_assert(p->port_first >= g->port_first && p->port_first % p->port_set_size == 0);
+	cr_assert_leq(first_dealt(g), p->port_last + 1u);
+	cr_assert_eq(p->port_last, g->port_last);
+	cr_assert_eq(p->port_set_size, g->nat.port_set_size);
+	for (uint32_t i = 0; i < p->n_external; i++)
+		cr_assert(i == 0 || p->external[i - 1] < p->external[i]);
 }
 
 static bool sources_are_good(const struct server_sources *s)
@@ -174,8 +246,20 @@ static void check_group(const struct conf *c, uint32_t id)
 		check_external(c, i, ports);
 	}
 	cr_assert_eq(n, c->groups[id].n_external);
-	for (uint16_t w = 0; w < c->n_workers; w++)
+	if (c->groups[id].nat.plan)
+		check_plan(&c->groups[id]);
+	for (uint16_t w = 0; !c->groups[id].nat.plan && w < c->n_workers; w++)
 		cr_assert_gt(ports[w], 0, "group %u, worker %u has no block", id, w);
+}
+
+static uint16_t addressee_of(const struct conf *c, const struct conf_external *e, uint16_t port)
+{
+	const struct nat_plan *plan = c->groups[e->group].nat.plan;
+	ip4 host;
+
+	if (plan && nat_plan_reverse(plan, e->ip, port, &host) == NAT_PLAN_HOST)
+		return conf_inside_owner(c, host);
+	return e->owner[port / 1024];
 }
 
 static void check_statics(const struct conf *c)
@@ -186,7 +270,7 @@ static void check_statics(const struct conf *c)
 		cr_assert_not_null(e);
 		cr_assert_eq(e->group, s->group);
 		cr_assert_eq(s->owner, conf_inside_owner(c, s->key.host));
-		cr_assert_eq(s->addressee, e->owner[s->external.port / 1024]);
+		cr_assert_eq(s->addressee, addressee_of(c, e, s->external.port));
 		cr_assert_eq(conf_outside_owner(c, e, s->key.protocol, s->external.port), s->owner);
 		cr_assert_eq(conf_group_of(c, s->key.realm, s->key.host), s->group);
 	}
@@ -213,14 +297,59 @@ static void check_interfaces(const struct conf *c)
 			cr_assert_eq(l->kind, CONF_LOCAL_INTERFACE);
 			cr_assert_eq(l->index, i);
 		}
+		for (uint32_t j = 0; j < f->n_addresses6; j++)
+			cr_assert_eq(conf_find_local6(c, f->addresses6[j].ip), i);
+		cr_assert(f->n_addresses6 == 0 || (c->ip6 && f->mtu >= 1280));
 	}
 	for (uint32_t i = c->n_interfaces; i < c->n_next_hops; i++)
-		cr_assert_neq(c->next_hops[i].gateway, 0);
+		cr_assert_neq(
+			c->next_hops[i].gateway == 0, ip6_eq(c->next_hops[i].gateway6, (ip6){{0}}));
+}
+
+static void check_routes6(const struct conf *c)
+{
+	for (uint32_t i = 0; i < c->n_routes6; i++) {
+		const struct conf_route6 *r = &c->routes6[i];
+		const struct conf_interface *f = &c->interfaces[c->next_hops[r->next_hop].iface];
+		cr_assert_lt(r->next_hop, c->n_next_hops);
+		cr_assert_gt(f->n_addresses6, 0);
+		cr_assert(i == 0 || r[-1].to.bits >= r->to.bits);
+	}
+}
+
+static void check_logs(const struct conf *c)
+{
+	for (uint32_t i = 0; i < c->n_logs; i++) {
+		const struct conf_log *l = &c->logs[i];
+		cr_assert_neq(l->file[0] == 0, l->host[0] == 0);
+		cr_assert(l->file[0] || l->port > 0);
+		cr_assert(l->format != CONF_LOG_IPFIX || l->host[0]);
+		cr_assert(l->mtu >= 512 && l->templates_s > 0);
+	}
+	cr_assert(!c->log_fail_closed || c->n_logs > 0);
+}
+
+static void check_limits(const struct conf *c)
+{
+	struct nat_limits l = conf_shard_limits(c);
+	const struct nat_timers *t = &c->timers;
+
+	cr_assert(l.sessions > 0 && l.mappings_reserved < l.mappings);
+	cr_assert_leq(t->n_ports, NAT_PORT_TIMERS);
+	for (uint32_t i = 0; i < t->n_ports; i++) {
+		cr_assert(t->ports[i].port >= 1 && t->ports[i].port <= 1023);
+		cr_assert(t->ports[i].seconds > 0);
+		cr_assert(i == 0 || t->ports[i - 1].port < t->ports[i].port);
+	}
+	cr_assert(t->udp >= 120 && t->icmp >= 60 && t->tcp_idle >= 240 && t->tcp_rst >= 10);
 }
 
 void check_conf(const struct conf *c)
 {
 	check_interfaces(c);
+	check_routes6(c);
+	check_logs(c);
+	check_limits(c);
 	for (uint32_t i = 0; i < c->n_groups; i++) {
 		if (c->groups[i].used)
 			check_group(c, i);

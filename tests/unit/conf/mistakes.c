@@ -9,7 +9,7 @@ static const struct mistake mistakes[] = {
 		{"t:8:1: limitz: found 'limitz', expected a known name, perhaps 'limits'"}},
 	{PORTS GROUP "colour: blue\n",
 		{"t:8:1: colour: found 'colour', expected one of workers, lcores, idle, "
-		 "require-huge-pages, ports, limits, timers, nat-groups, control"}},
+		 "require-huge-pages, ports, limits, timers, nat-groups, log, control"}},
 	{PORTS GROUP "limits: {mappingz: 1M, mappings: 1M, mappings: 2M}\n",
 		{"t:8:10: limits.mappingz: found 'mappingz', expected a known name, perhaps "
 		 "'mappings'",
@@ -62,18 +62,18 @@ static const struct mistake mistakes[] = {
 		     "hold-down-timeout: 2w}\n",
 		{"t:8:23: timers.udp-timeout: found '119', expected a time from 2m to 64000s "
 		 "(units: s, m, h, d)",
-			"t:8:46: timers.tcp-idle-timeout: found '2h', expected a time from 7440s "
-			"to 64000s (units: s, m, h, d)",
-			"t:8:74: timers.tcp-trans-open-timeout: found '239s', expected a time from "
-			"4m to 64000s (units: s, m, h, d)",
+			"t:8:46: timers.tcp-idle-timeout: found '2h', expected at least 7440s (RFC "
+			"5382 REQ-5), or allow-short-timers: true",
+			"t:8:74: timers.tcp-trans-open-timeout: found '239s', expected at least 4m "
+			"(RFC 5382 REQ-5), or allow-short-timers: true",
 			"t:8:105: timers.tcp-trans-close-timeout: found '1d', expected a time from "
-			"4m to 64000s (units: s, m, h, d)",
+			"10s to 64000s (units: s, m, h, d)",
 			"t:9:17: timers.icmp-timeout: found '59', expected a time from 1m to "
 			"64000s (units: s, m, h, d)",
-			"t:9:42: timers.udp-initial-timeout: found '15', expected a time from 2m "
-			"to 64000s (units: s, m, h, d)",
-			"t:9:70: timers.udp-unanswered-timeout: found '1m', expected a time from "
-			"2m to 64000s (units: s, m, h, d)",
+			"t:9:42: timers.udp-initial-timeout: found '15', expected at least 2m (RFC "
+			"4787 REQ-5), or allow-short-timers: true",
+			"t:9:70: timers.udp-unanswered-timeout: found '1m', expected at least 2m "
+			"(RFC 4787 REQ-5), or allow-short-timers: true",
 			"t:9:93: timers.hold-down-timeout: found '2w', expected a time from 0s to "
 			"64000s (units: s, m, h, d)"}},
 	{PORTS GROUP "control: {socket: relative, mode: 0888}\n",
@@ -468,7 +468,7 @@ static const struct mistake mistakes[] = {
 			"t:1:1: found no inside port, expected at least one under ports",
 			"t:1:1: found no outside port, expected at least one under ports",
 			"t:1:1: xääää: found 'xääää', expected one of workers, lcores, idle, "
-			"require-huge-pages, ports, limits, timers, nat-groups, control"}},
+			"require-huge-pages, ports, limits, timers, nat-groups, log, control"}},
 };
 
 Test(conf, every_mistake_is_named_with_its_place)

@@ -11,6 +11,11 @@ struct change {
 
 #define POOL2 "nat-groups: {g: {subscribers: [100.64.0.0/10], external-address-pool: [203.0.113.1]"
 
+#define PLANNED(inside, pool, rest)                                                                \
+	"nat-groups:\n"                                                                            \
+	"  g: {subscribers: [" inside "], external-address-pool: [" pool "],\n"                    \
+	"    port-allocation-type: deterministic" rest "}\n"
+
 static const struct change changes[] = {
 	{PORTS GROUP, PORTS GROUP, NULL},
 	{PORTS GROUP, PORTS GROUP "workers: 1\n", NULL},
@@ -47,6 +52,86 @@ static const struct change changes[] = {
 		PORTS GROUP "limits: {icmp-error-rate: 1, new-subscriber-rate: 2, "
 			    "new-subscriber-burst: 3, announce-rate: 4}\n"
 			    "timers: {udp-timeout: 200, hold-down-timeout: 1}\n",
+		NULL},
+	{PORTS GROUP, PORTS GROUP "limits: {sessions: 2M}\n",
+		"t:8:20: limits.sessions: found 2000000, expected 1000000 until a restart"},
+	{PORTS GROUP, PORTS GROUP "limits: {sessions: 1M, mappings-reserved: 0}\n", NULL},
+	{PORTS GROUP, PORTS GROUP "limits: {mappings-reserved: 10%}\n",
+		"t:8:29: limits.mappings-reserved: found 100000, expected 0 until a restart"},
+	{PORTS GROUP, PORTS GROUP "limits: {hold-down-max: 5k}\n",
+		"t:8:25: limits.hold-down-max: found 5000, expected 0 until a restart"},
+	{PORTS GROUP, PORTS GROUP "limits: {fragments-limit: 9}\n",
+		"t:8:27: limits.fragments-limit: found 9, expected 1024 until a restart"},
+	{PORTS GROUP, PORTS GROUP "limits: {max-stored-syn: 9}\n",
+		"t:8:26: limits.max-stored-syn: found 9, expected 0 until a restart"},
+	{PORTS GROUP,
+		PORTS GROUP "limits: {fragments-per-source: 7}\n"
+			    "timers: {tcp-rst-timeout: 241, tcp-in-syn-timeout: 7, "
+			    "fragment-min-timeout: 3, per-port-timeout: {53: 9}, "
+			    "tcp-idle-timeout: 1h, allow-short-timers: true}\n"
+			    "log: {targets: [{format: json, file: /x}], interim: 1h, max-wait: 1s, "
+			    "fail-closed: true, history: /y}\n",
+		NULL},
+	{PORTS GROUP,
+		PORTS GROUP "    filtering-type: adf\n"
+			    "    session-limit: 3\n"
+			    "    mapping-rate: {rate: 3}\n"
+			    "    port-range: [8192, 65535]\n"
+			    "    port-forwarding-range: [1024, 8191]\n"
+			    "    fragment-behavior: drop-all\n"
+			    "    nat-pass-through: [{prefix: 198.18.0.0/15}]\n"
+			    "    log: sessions\n",
+		NULL},
+	{PORTS GROUP, // IPv6 is live
+		"ports:\n"
+		"  inside: {device: a, addresses: [100.64.0.1/10, '2001:db8::1/64']}\n"
+		"  outside: {device: b, addresses: [198.51.100.2/24, '2001:db8:1::1/64'],\n"
+		"    gateway: 198.51.100.1, gateway6: 'fe80::1', icmp-errors: false}\n" GROUP,
+		NULL},
+	// A deterministic group: whatever moves a port from one host to another.
+	{PORTS GROUP, PORTS PLANNED("100.64.0.0/28", "203.0.113.0/29", ""),
+		"t:6:27: nat-groups.g.port-allocation-type: found deterministic, expected "
+		"port-range-allocation until a restart"},
+	{PORTS PLANNED("100.64.0.0/28", "203.0.113.0/29", ""), PORTS GROUP,
+		"t:5:3: nat-groups.g.port-allocation-type: found port-range-allocation, expected "
+		"deterministic until a restart"},
+	{PORTS PLANNED("100.64.0.0/28", "203.0.113.0/29", ""),
+		PORTS PLANNED("100.64.0.0/28", "203.0.113.0/29",
+			", port-limit: 3, log: mappings, pcp: false"),
+		NULL},
+	{PORTS PLANNED("100.64.0.0/28", "203.0.113.0/29", ""),
+		PORTS PLANNED("100.64.0.0/29, 100.64.0.8/29", "203.0.113.0/29", ""),
+		"t:5:7: nat-groups.g.subscribers: found other hosts, expected those of the plan "
+		"in their order, until a restart"},
+	{PORTS PLANNED("100.64.0.0/28", "203.0.113.0/29", ""),
+		PORTS PLANNED("100.64.0.0/28", "203.0.113.8/29", ""),
+		"t:5:37: nat-groups.g.external-address-pool: found other addresses, expected those "
+		"of the plan until a restart"},
+	{PORTS PLANNED("100.64.0.0/28", "203.0.113.0/29", ", port-range: [2048, 65535]"),
+		PORTS PLANNED("100.64.0.0/28", "203.0.113.0/29", ", port-range: [2048, 65534]"),
+		"t:6:42: nat-groups.g.port-range: found other ports, expected 2048 to 65535, as "
+		"the plan has them, until a restart"},
+	{PORTS PLANNED("100.64.0.0/28", "203.0.113.0/29", ", port-set-size: 512"),
+		PORTS PLANNED("100.64.0.0/28", "203.0.113.0/29",
+			", port-set-size: 1024, deterministic: {ports-per-subscriber: 31744}"),
+		"t:6:57: nat-groups.g.port-set-size: found 1024, expected 512 until a restart"},
+	{PORTS PLANNED("100.64.0.0/28", "203.0.113.0/29", ""),
+		PORTS PLANNED("100.64.0.0/28", "203.0.113.0/29",
+			", deterministic: {ports-per-subscriber: 512}"),
+		"t:6:80: nat-groups.g.deterministic.ports-per-subscriber: found 512, expected "
+		"32256 until a restart"},
+	{PORTS PLANNED("100.64.0.0/28", "203.0.113.0/29", ""),
+		PORTS PLANNED(
+			"100.64.0.0/28", "203.0.113.0/29", ", deterministic: {overflow: 600}"),
+		"t:6:42: nat-groups.g.deterministic.ports-per-subscriber: found 31744, expected "
+		"32256 until a restart"},
+	{PORTS GROUP, // a new group and a new pool: nobody has ports there
+		PORTS "nat-groups:\n"
+		      "  g: {subscribers: [100.64.0.0/16], external-address-pool: "
+		      "[203.0.113.0/29]}\n"
+		      "  h: {subscribers: [100.65.0.0/28], external-address-pool: "
+		      "[203.0.113.8/29],\n"
+		      "    port-allocation-type: deterministic}\n",
 		NULL},
 	{PORTS GROUP,
 		"ports:\n"
