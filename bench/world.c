@@ -98,6 +98,13 @@ static void send_nothing(void *ctx, struct pkt *p)
 	(void)p;
 }
 
+static void give_nothing(void *ctx, struct pkt *p, enum verdict verdict)
+{
+	(void)ctx;
+	(void)p;
+	(void)verdict;
+}
+
 int world_open(struct world *w, uint32_t n, bool leases, uint64_t seed)
 {
 	struct shard_setup setup = {.n_shards = 1, .epochs = &w->epochs};
@@ -106,7 +113,7 @@ int world_open(struct world *w, uint32_t n, bool leases, uint64_t seed)
 	int error;
 
 	*w = (struct world){.n = n, .now = 1000 * NS_PER_S};
-	w->sink = (struct shard_sink){NULL, no_packet, send_nothing};
+	w->sink = (struct shard_sink){NULL, no_packet, send_nothing, give_nothing};
 	rng_init_u64(&w->rng, seed);
 	error = load_conf(w, leases);
 	if (error != 0)

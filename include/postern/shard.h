@@ -33,6 +33,15 @@ struct shard_epochs {
 	X(icmp_errors_translated, "ICMP errors translated, both ways.")                            \
 	X(icmp_errors_sent, "ICMP errors of our own.")                                             \
 	X(echo_replies, "Answers to ping on our own addresses.")                                   \
+	X(passed_through, "Packets forwarded untranslated: nat-pass-through, or routed IPv6.")     \
+	X(fragments_received, "Fragments received.")                                               \
+	X(fragments_held, "Fragments held until their first comes.")                               \
+	X(fragments_released, "Held fragments that went on.")                                      \
+	X(fragments_sent, "Fragments made of packets too big for their link.")                     \
+	X(syns_held, "Unsolicited SYNs held (RFC 5382 REQ-4).")                                    \
+	X(mss_clamped, "TCP SYNs whose MSS option was lowered.")                                   \
+	X(events, "NAT events given to the log.")                                                  \
+	X(events_lost, "NAT events lost: the ring to control was full.")                           \
 	X(pcp_replies, "PCP datagrams answered.")                                                  \
 	X(announces_sent, "Unsolicited PCP ANNOUNCE datagrams sent.")                              \
 	X(updates_sent, "Mapping Updates sent: mappings that moved, or were lost by moving.")      \
@@ -49,17 +58,23 @@ struct shard_counters {
 };
 
 // Where extra packets come from and go to. alloc() gives a packet with buf, l3 and room (at least
-// 1500) set, or NULL; send() takes it back with next_hop and via set.
+// the largest mtu of the snapshot) set, or NULL; send() takes it back with next_hop and via set (a
+// PKT_IP6 packet: via6). give() ends VERDICT_HOLD: *p, the shard's copy, goes the way that
+// `verdict` says, as after shard_run().
 struct shard_sink {
 	void *ctx;
 	struct pkt *(*alloc)(void *ctx);
 	void (*send)(void *ctx, struct pkt *p);
+	void (*give)(void *ctx, struct pkt *p, enum verdict verdict);
 };
 
 struct shard_setup {
 	uint16_t id, n_shards;
 	struct nat_limits limits;          // of this shard
 	uint32_t clients;                  // PCP clients remembered; 0: as many as subscribers
+	uint32_t fragments;                // held at once; 0: none
+	uint32_t datagrams;                // fragmented datagrams followed at once; 0: 4096
+	uint32_t syns;                     // unsolicited SYNs held at once; 0: none
 	struct rng seed;                   // each shard another one
 	const struct shard_epochs *epochs; // borrowed for life
 };
@@ -78,7 +93,9 @@ uint16_t shard_owner(const struct conf *c, const struct pkt *p, uint16_t any);
 
 // Runs up to SHARD_BURST packets that this shard owns. verdicts[i] tells what to do with
 // packets[i]: PASS and REPLY: send to next_hop/via; DROP: counted already, free it; HANDOFF: to
-// `owner`, with iface and stage, and of a PKT_THIRD_PARTY packet epoch_s.
+// `owner`, with iface and stage, of a PKT_THIRD_PARTY packet epoch_s, and of a resolved fragment
+// `resolved`, kind, sport and dport. HOLD: the shard has copied *packets[i] and keeps its buffer
+// until it calls sink->give().
 void shard_run(struct shard *s, const struct conf *c, ns now, struct pkt *packets,
 	enum verdict *verdicts, unsigned n, const struct shard_sink *sink);
 
@@ -95,6 +112,7 @@ bool shard_step(struct shard *s, const struct conf *c, ns now, const struct shar
 uint64_t shard_generation(const struct shard *s);
 const struct shard_counters *shard_counters(const struct shard *s);
 const struct nat_counters *shard_nat_counters(const struct shard *s);
+const struct nat_group_counters *shard_group_counters(const struct shard *s, uint8_t group);
 
 // ---- wishes down, answers up -----------------------------------------------------------------
 
@@ -106,6 +124,8 @@ enum shard_wish_kind {
 	SHARD_DELETE_MAPPING,   // `key`; of the configuration: -EPERM
 	SHARD_ADD_MAPPING,      // `key`, `external`, lifetime_s, text; 0 seconds: a static mapping,
 				// which has no text and names its whole external endpoint
+	SHARD_SHOW_SESSIONS,    // of the mapping `key`, or with key.protocol 0 of the subscriber
+	SHARD_TRACE,            // key.protocol, `external`: one SHARD_ROW_TENANCY, or -ENOENT
 	SHARD_CLEAR_SUBSCRIBER, // key.realm, key.host: he alone is told (Epoch, unicast ANNOUNCE)
 	SHARD_CLEAR_GROUP,      // all dynamic mappings of `group`; the caller resets its Epoch
 	SHARD_RESET_CLIENT,     // key.realm, key.host, `group`: his Epoch alone, as a PCP client;
@@ -137,6 +157,8 @@ enum shard_answer_kind {
 	SHARD_ROW_TEXT,   // likewise
 	SHARD_ROW_SUBSCRIBER,
 	SHARD_ROW_CLIENT,
+	SHARD_ROW_SESSION,
+	SHARD_ROW_TENANCY,
 	SHARD_LOST_CLIENT, // `client`, who may ask for others, lost state by this wish, or with id
 			   // 0 by a new configuration: send SHARD_RESET_CLIENT to every worker
 	SHARD_DONE
@@ -161,11 +183,27 @@ struct shard_answer {
 		struct shard_text text;
 		struct nat_subscriber_view subscriber;
 		struct server_client client;
+		struct nat_session_view session;
+		struct nat_tenancy tenancy;
 	};
 };
 
 // Control's side. False: the ring is full, ask again later / nothing there yet.
 bool shard_wish(struct shard *s, const struct shard_wish *wish);
 bool shard_answer(struct shard *s, struct shard_answer *answer);
+
+// ---- NAT events up ---------------------------------------------------------------------------
+
+enum {
+	SHARD_EVENTS = 16384 // places in the ring, 64 octets each
+};
+
+struct shard_event {
+	ns at;             // the shard's `now`
+	uint64_t sequence; // counts this shard's events from 1, lost ones too: a gap is a loss
+	struct nat_event nat;
+};
+
+bool shard_event(struct shard *s, struct shard_event *event); // control's side; false: none
 
 #endif

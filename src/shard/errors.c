@@ -12,7 +12,8 @@ static enum verdict error_to_hairpin(struct burst *b, struct pkt *p)
 	return p->owner == b->s->id ? error_from_outside(b, p) : VERDICT_HANDOFF;
 }
 
-// The source of a hairpinned packet reads as external already: what is told to it comes in like an
+// From the address of the interface that the packet came by, whatever it is about. The source of a
+// hairpinned packet reads as external already: what is told to it comes in like an
 // error from outside (RFC 5508 REQ-7).
 enum verdict refuse(
 	struct burst *b, struct pkt *p, enum drop why, uint8_t type, uint8_t code, uint16_t mtu)
@@ -21,8 +22,8 @@ enum verdict refuse(
 	uint32_t rate = b->c->icmp_error_rate;
 
 	drop(b->s, p, why);
-	if (rate == 0 || in->n_addresses == 0 || !xlat_may_answer(p, false))
-		return VERDICT_DROP;
+	if (rate == 0 || in->n_addresses == 0 || !in->icmp_errors || !xlat_may_answer(p, false))
+		return VERDICT_DROP; // icmp_errors: RFC 5508 REQ-9
 	if (!bucket_has(&b->s->icmp_errors, b->now, rate, rate)) {
 		b->s->counters.drops[DROP_ICMP_RATE]++;
 		return VERDICT_DROP;
@@ -57,20 +58,38 @@ enum verdict error_from_inside(struct burst *b, struct pkt *p, bool to_pool)
 }
 
 // Somebody outside complains about a packet of ours: the embedded source is our external endpoint.
+// Who he is does not count (RFC 4787 REQ-12a), but under ADF and APDF the packet must be one that
+// was sent. Nothing is refreshed and nothing ends by it (RFC 4787 REQ-12, RFC 5508 REQ-6).
 enum verdict error_from_outside(struct burst *b, struct pkt *p)
 {
+	struct recipe at = {p->inner.src, p->inner.sport}, remote = {p->inner.dst, p->inner.dport};
 	struct nat_key to;
 
 	if (p->inner.src != p->dst)
 		return drop(b->s, p, DROP_ICMP_EMBEDDED);
-	if (!nat_peek_in(
-		    b->s->nat, p->inner.kind, (struct recipe){p->inner.src, p->inner.sport}, &to))
+	if (!nat_peek_in(b->s->nat, p->inner.kind, at, &to) ||
+		!nat_may_complain(b->s->nat, p->inner.kind, at, remote))
 		return drop(b->s, p, DROP_ICMP_NO_MAPPING);
 	xlat_error_from_outside(p, (struct recipe){to.host, to.port});
 	if (!route(b->c, to.realm, p))
 		return drop(b->s, p, DROP_NO_ROUTE);
 	b->s->counters.icmp_errors_translated++;
 	return VERDICT_PASS;
+}
+
+// A packet from inside that has its own source still was not translated; one from outside came to
+// an address that is none of the pool's, if endpoints like its sender pass.
+static bool was_passed(const struct conf *c, const struct pkt *p, uint8_t out_realm)
+{
+	uint32_t group;
+
+	if (p->stage != PKT_FRESH)
+		return false;
+	if (out_realm == 0)
+		return conf_find_local(c, 0, p->src) == NULL;
+	group = conf_group_of(c, out_realm, p->dst);
+	return group != PREFIX_NONE &&
+	       conf_passes(&c->groups[group], p->src, p->protocol, p->sport);
 }
 
 // The packet was translated before its port turned out to take less than its interface promised:
@@ -81,6 +100,8 @@ static bool untranslate(struct burst *b, struct pkt *p)
 	struct nat_key inside = {p->dst, p->dport, out_realm, p->kind};
 	struct recipe external;
 
+	if (was_passed(b->c, p, out_realm))
+		return true;
 	if (p->kind < PKT_UDP || p->kind > PKT_ECHO || p->stage == PKT_HAIRPINNED)
 		return false;
 	p->stage = PKT_HAIRPINNED; // the TTL was lowered once already

@@ -5,32 +5,56 @@
 
 #include "world.h"
 
+// Not for any address of ours.
+static enum verdict foreign(struct burst *b, struct pkt *p)
+{
+	enum verdict verdict;
+
+	if (b->s->passes && p->stage == PKT_FRESH && pass_in(b, p, &verdict))
+		return verdict;
+	return drop(b->s, p, DROP_NOT_POOL_ADDRESS);
+}
+
+static struct nat_in look_in(const struct pkt *p)
+{
+	struct nat_in in;
+
+	in.at = (struct recipe){p->dst, p->dport};
+	in.from = (struct recipe){p->src, p->sport};
+	in.protocol = p->kind;
+	in.tcp_flags = p->later ? 0 : p->tcp_flags;
+	in.tcp_data = tcp_has_data(p);
+	in.drop = DROP_NONE;
+	return in;
+}
+
 enum verdict inbound_sort(struct burst *b, unsigned i)
 {
 	struct pkt *p = &b->packets[i];
 	const struct conf_local *local = conf_find_local(b->c, 0, p->dst);
 	const struct ip4_wire *ip = (const void *)p->l3;
 
-	b->s->counters.outside_packets++;
 	if (local == NULL)
-		return drop(b->s, p, DROP_NOT_POOL_ADDRESS);
+		return foreign(b, p);
 	if (p->stage == PKT_FRESH && conf_find_local(b->c, 0, p->src) != NULL)
 		return drop(b->s, p, DROP_SPOOFED);
 	if (local->kind != CONF_LOCAL_POOL)
 		return local_packet(b, p, local);
-	if (p->kind == PKT_FRAGMENT)
-		return drop(b->s, p, DROP_FRAGMENT);
-	if (p->kind == PKT_OTHER)
-		return drop(b->s, p, DROP_PROTOCOL);
 	if (p->stage == PKT_FRESH && ip->ttl <= 1)
 		return refuse(b, p, DROP_TTL, ICMP_TIME_EXCEEDED, 0, 0);
 	if (p->kind == PKT_ICMP_ERROR)
 		return error_from_outside(b, p);
+	if (p->kind == PKT_FRAGMENT) {
+		enum verdict sorted = fragment_sort(b, p);
+		if (sorted != VERDICT_PASS)
+			return sorted;
+	}
+	if (p->kind == PKT_OTHER)
+		return drop(b->s, p, DROP_PROTOCOL);
+	if (p->kind == PKT_TCP && !p->later && !tcp_flags_are_possible(p->tcp_flags))
+		return drop(b->s, p, DROP_TCP_FLAGS);
 	b->in_at[b->n_in] = (uint8_t)i;
-	b->in[b->n_in].at = (struct recipe){p->dst, p->dport};
-	b->in[b->n_in].from = (struct recipe){p->src, p->sport};
-	b->in[b->n_in].protocol = p->kind;
-	b->n_in++;
+	b->in[b->n_in++] = look_in(p);
 	return VERDICT_PASS;
 }
 
@@ -42,39 +66,46 @@ static enum verdict finish_in(struct burst *b, struct pkt *p, struct nat_key to)
 	if (!route(b->c, to.realm, p))
 		return drop(b->s, p, DROP_NO_ROUTE);
 	p->dst = external;
-	if (!fits_link(b->c, p))
-		return refuse(b, p, DROP_MTU_DF, ICMP_UNREACHABLE, ICMP_TOO_BIG,
-			b->c->interfaces[b->c->next_hops[p->next_hop].iface].mtu);
+	if (!fits_link(b->c, p) && !may_be_cut(p))
+		return refuse(b, p, DROP_MTU_DF, ICMP_UNREACHABLE, ICMP_TOO_BIG, link_mtu(b->c, p));
 	xlat_destination(p, (struct recipe){to.host, to.port});
+	if (p->kind == PKT_TCP && p->tcp_flags & TCP_SYN && !p->later)
+		clamp_mss(b, p, to.realm, to.host);
 	b->s->counters.translated_in++;
-	return VERDICT_PASS;
+	return send_on(b, p);
 }
 
-// A FILTER drops as if nothing were mapped there (RFC 6887 s.13.3): whoever knocks learns nothing.
-static enum verdict keep_out(struct burst *b, struct pkt *p, bool filtered)
+// What is kept out learns nothing: not by FILTERs (RFC 6887 s.13.3) and not otherwise, but for a
+// SYN where the operator wants RFC 5382 REQ-4.
+static enum verdict keep_out(struct burst *b, struct pkt *p, enum drop why)
 {
-	return drop(b->s, p, filtered ? DROP_PCP_FILTER : DROP_NO_MAPPING_INBOUND);
+	const struct conf_local *local;
+
+	if (why != DROP_UNSOLICITED_SYN || p->stage != PKT_FRESH || p->resolved || b->c->syns == 0)
+		return drop(b->s, p, why);
+	local = conf_find_local(b->c, 0, p->dst);
+	if (!b->c->groups[b->c->external[local->index].group].tcp_unsolicited_icmp)
+		return drop(b->s, p, why);
+	return syn_hold(b, p);
 }
 
 void inbound_finish(struct burst *b)
 {
-	uint32_t filtered, found = nat_find_in(b->s->nat, b->in, b->n_in, &filtered);
+	uint32_t found = nat_find_in(b->s->nat, b->in, b->n_in, b->now_s);
 
 	for (unsigned i = 0; i < b->n_in; i++) {
 		struct pkt *p = &b->packets[b->in_at[i]];
 
 		b->verdicts[b->in_at[i]] = found >> i & 1 ? finish_in(b, p, b->in[i].to)
-							  : keep_out(b, p, filtered >> i & 1);
+							  : keep_out(b, p, b->in[i].drop);
 	}
 }
 
-// RFC 4787 REQ-9: the packet's source reads as external already, and so FILTERs see it.
+// RFC 4787 REQ-9: the packet's source reads as external already, and so filters see it.
 enum verdict hairpin(struct burst *b, struct pkt *p)
 {
 	const struct conf_local *local = conf_find_local(b->c, 0, p->dst);
-	struct nat_in in = {
-		.at = {p->dst, p->dport}, .from = {p->src, p->sport}, .protocol = p->kind};
-	uint32_t filtered;
+	struct nat_in in = look_in(p);
 
 	b->s->counters.hairpinned++;
 	if (local == NULL || local->kind != CONF_LOCAL_POOL)
@@ -82,7 +113,7 @@ enum verdict hairpin(struct burst *b, struct pkt *p)
 	p->owner = conf_outside_owner(b->c, &b->c->external[local->index], p->kind, p->dport);
 	if (p->owner != b->s->id)
 		return VERDICT_HANDOFF;
-	if (nat_find_in(b->s->nat, &in, 1, &filtered) == 0)
-		return keep_out(b, p, filtered & 1);
+	if (nat_find_in(b->s->nat, &in, 1, b->now_s) == 0)
+		return keep_out(b, p, in.drop);
 	return finish_in(b, p, in.to);
 }

@@ -13,19 +13,53 @@ static uint8_t ttl_of(const struct pkt *p)
 	return ((const struct ip4_wire *)(const void *)p->l3)->ttl;
 }
 
+bool tcp_has_data(const struct pkt *p)
+{
+	const struct tcp_wire *tcp = (const void *)(p->l3 + p->l4_at);
+
+	if (p->kind != PKT_TCP)
+		return false;
+	return p->later || p->len > p->l4_at + (tcp->offset >> 4) * 4u;
+}
+
 static void queue_out(struct burst *b, unsigned i, uint8_t realm)
 {
 	const struct pkt *p = &b->packets[i];
-	unsigned at = b->n_out++;
+	struct nat_out *out = &b->out[b->n_out];
 
-	b->out_at[at] = (uint8_t)i;
-	b->out[at].key = (struct nat_key){p->src, p->sport, realm, p->kind};
-	b->out[at].tcp_flags = p->tcp_flags;
-	b->out[at].tcp_data = 0;
-	if (p->kind == PKT_TCP) {
-		const struct tcp_wire *tcp = (const void *)(p->l3 + p->l4_at);
-		b->out[at].tcp_data = p->len > p->l4_at + (tcp->offset >> 4) * 4u;
-	}
+	b->out_at[b->n_out++] = (uint8_t)i;
+	out->key = (struct nat_key){p->src, p->sport, realm, p->kind};
+	out->tcp_flags = p->later ? 0 : p->tcp_flags;
+	out->tcp_data = tcp_has_data(p);
+	out->remote = (struct recipe){p->dst, p->dport};
+}
+
+// PASS: it may leave for the Internet.
+static enum verdict sort_leaving(struct burst *b, struct pkt *p)
+{
+	if (conf_group_of(b->c, iface_of(b->c, p)->realm, p->dst) != PREFIX_NONE)
+		return drop(b->s, p, DROP_INSIDE_TO_INSIDE);
+	if (!route(b->c, 0, p))
+		return refuse(b, p, DROP_NO_ROUTE, ICMP_UNREACHABLE, ICMP_NET_UNREACHABLE, 0);
+	if (!fits_link(b->c, p) && !may_be_cut(p))
+		return refuse(b, p, DROP_MTU_DF, ICMP_UNREACHABLE, ICMP_TOO_BIG, link_mtu(b->c, p));
+	return VERDICT_PASS;
+}
+
+// PASS: a packet that has ports, with the flags of one.
+static enum verdict sort_transport(struct burst *b, struct pkt *p)
+{
+	enum verdict sorted = VERDICT_PASS;
+
+	if (p->kind == PKT_OTHER)
+		return drop(b->s, p, DROP_PROTOCOL);
+	if (p->kind == PKT_FRAGMENT)
+		sorted = fragment_sort(b, p);
+	if (sorted != VERDICT_PASS)
+		return sorted;
+	if (p->kind == PKT_TCP && !p->later && !tcp_flags_are_possible(p->tcp_flags))
+		return drop(b->s, p, DROP_TCP_FLAGS);
+	return VERDICT_PASS;
 }
 
 enum verdict outbound_sort(struct burst *b, unsigned i)
@@ -34,43 +68,56 @@ enum verdict outbound_sort(struct burst *b, unsigned i)
 	uint8_t realm = iface_of(b->c, p)->realm;
 	const struct conf_local *local = conf_find_local(b->c, realm, p->dst);
 	bool to_pool = local != NULL && local->kind == CONF_LOCAL_POOL;
+	enum verdict sorted;
 
-	b->s->counters.inside_packets++;
 	if (local != NULL && !to_pool)
 		return local_packet(b, p, local);
+	if (b->s->passes && !to_pool && pass_out(b, p, &sorted))
+		return sorted;
 	if (ttl_of(p) <= NO_TTL_LEFT)
 		return refuse(b, p, DROP_TTL, ICMP_TIME_EXCEEDED, 0, 0);
 	if (p->kind == PKT_ICMP_ERROR)
 		return error_from_inside(b, p, to_pool);
-	if (p->kind == PKT_FRAGMENT)
-		return drop(b->s, p, DROP_FRAGMENT);
-	if (p->kind == PKT_OTHER)
-		return drop(b->s, p, DROP_PROTOCOL);
-	if (!to_pool) {
-		if (conf_group_of(b->c, realm, p->dst) != PREFIX_NONE)
-			return drop(b->s, p, DROP_INSIDE_TO_INSIDE);
-		if (!route(b->c, 0, p))
-			return refuse(
-				b, p, DROP_NO_ROUTE, ICMP_UNREACHABLE, ICMP_NET_UNREACHABLE, 0);
-		if (!fits_link(b->c, p))
-			return refuse(b, p, DROP_MTU_DF, ICMP_UNREACHABLE, ICMP_TOO_BIG,
-				b->c->interfaces[b->c->next_hops[p->next_hop].iface].mtu);
-	}
+	sorted = sort_transport(b, p);
+	if (sorted == VERDICT_PASS && p->resolved && b->s->passes && !to_pool &&
+		pass_out(b, p, &sorted))
+		return sorted;
+	if (sorted == VERDICT_PASS && !to_pool)
+		sorted = sort_leaving(b, p);
+	if (sorted != VERDICT_PASS)
+		return sorted;
 	p->stage = to_pool ? PKT_HAIRPINNED : PKT_FRESH;
 	queue_out(b, i, realm);
 	return VERDICT_PASS;
+}
+
+static bool is_syn(const struct pkt *p)
+{
+	return p->kind == PKT_TCP && p->tcp_flags & TCP_SYN && !p->later;
+}
+
+static void note_syn(struct burst *b, struct pkt *p, ip4 host, struct recipe external)
+{
+	clamp_mss(b, p, iface_of(b->c, p)->realm, host);
+	if (b->c->syns > 0 && !(p->tcp_flags & TCP_ACK))
+		syn_forget(b, 0, external, (struct recipe){p->dst, p->dport});
 }
 
 // First the source is translated as for any packet that leaves; then it is a packet from outside.
 static enum verdict finish_out(struct burst *b, struct pkt *p, struct recipe to)
 {
 	bool to_pool = p->stage == PKT_HAIRPINNED;
+	ip4 host = p->src;
 
 	p->stage = PKT_FRESH; // this leg lowers the TTL
 	xlat_source(p, to);
+	if (!xlat_is_atomic(p))
+		identify(b, p);
+	if (is_syn(p))
+		note_syn(b, p, host, to);
 	b->s->counters.translated_out++;
 	if (!to_pool)
-		return VERDICT_PASS;
+		return send_on(b, p);
 	p->stage = PKT_HAIRPINNED;
 	return hairpin(b, p);
 }
@@ -95,6 +142,8 @@ static enum drop create_within_rate(
 	bool newcomer = nat_is_new_subscriber(b->s->nat, out->key.realm, p->src);
 	enum drop why;
 
+	if (!events_allow(b->s, b->c))
+		return DROP_LOG_FULL;
 	if (newcomer && !newcomer_allowed(b, p))
 		return DROP_SUBSCRIBER_RATE;
 	why = nat_create(b->s->nat, &b->c->groups[group].nat, (uint8_t)group, out, b->now_s);
@@ -103,13 +152,18 @@ static enum drop create_within_rate(
 	return why;
 }
 
+// Policy says 3/13; whatever has run out says 3/1 (RFC 6888 REQ-11B over RFC 5508 REQ-8).
 static enum verdict refuse_create(struct burst *b, struct pkt *p, enum drop why)
 {
-	if (why == DROP_SUBSCRIBER_RATE) // likely forged sources: no answer
+	switch (why) {
+	case DROP_SUBSCRIBER_RATE: // likely forged sources: no answer
+	case DROP_TCP_NO_SESSION:
 		return drop(b->s, p, why);
-	if (why == DROP_NO_POLICY)
+	case DROP_NO_POLICY:
 		return refuse(b, p, why, ICMP_UNREACHABLE, ICMP_PROHIBITED, 0);
-	return refuse(b, p, why, ICMP_UNREACHABLE, ICMP_HOST_UNREACHABLE, 0); // 6888 REQ-11B
+	default:
+		return refuse(b, p, why, ICMP_UNREACHABLE, ICMP_HOST_UNREACHABLE, 0);
+	}
 }
 
 static enum verdict create_out(struct burst *b, unsigned at)

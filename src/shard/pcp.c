@@ -187,7 +187,7 @@ static enum verdict answer(struct burst *b, struct pkt *p, struct server_asker *
 	size_t reply_len;
 	enum drop why;
 
-	asker->may_create = !newcomer || newcomer_allowed(b, p);
+	asker->may_create = events_allow(b->s, b->c) && (!newcomer || newcomer_allowed(b, p));
 	why = server_answer(b->s->nat, &g->nat, &g->pcp, asker, p->l3 + message_at(p),
 		message_length(p), b->now_s, &b->s->counters.server[asker->group], &more,
 		&reply_len, &result);

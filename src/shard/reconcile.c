@@ -20,6 +20,36 @@ enum {
 	SUBSCRIBERS_A_STEP = 256
 };
 
+// ---- policies --------------------------------------------------------------------------------
+
+// What is left of a group that the snapshot does not have goes on under its last policy, but that
+// one's plan is the old snapshot's memory.
+static void set_policy(struct shard *s, uint8_t group, const struct conf_group *g)
+{
+	struct nat_policy *policy = &s->policies[group];
+
+	if (g->used)
+		*policy = g->nat;
+	else if (policy->plan == NULL)
+		return;
+	else
+		policy->plan = NULL;
+	nat_set_policy(s->nat, group, policy);
+}
+
+void snapshot_see(struct shard *s, const struct conf *c)
+{
+	if (s->seen == c->generation)
+		return;
+	s->seen = c->generation;
+	s->passes = false;
+	nat_set_timers(s->nat, &c->timers);
+	for (uint32_t group = 0; group < CONF_MAX_GROUPS; group++) {
+		set_policy(s, (uint8_t)group, &c->groups[group]);
+		s->passes |= c->groups[group].used && c->groups[group].n_pass > 0;
+	}
+}
+
 // ---- static mappings of the snapshot ---------------------------------------------------------
 
 static int compare_static(const struct conf_static *k, struct recipe external, uint8_t protocol)
@@ -65,8 +95,10 @@ static bool holds_static(const struct shard *s, const struct conf *c, const stru
 
 	if (k->owner == s->id)
 		return true;
-	return k->addressee == s->id && k->external.port >= g->port_first &&
-	       k->external.port <= g->port_last;
+	return k->addressee == s->id &&
+	       ((k->external.port >= g->port_first && k->external.port <= g->port_last) ||
+		       (k->external.port >= g->nat.explicit_first &&
+			       k->external.port <= g->nat.explicit_last));
 }
 
 // ---- addresses -------------------------------------------------------------------------------
@@ -90,6 +122,14 @@ static bool wanted_share(
 	return true;
 }
 
+static bool is_same(const struct nat_address *a, const struct nat_address *b)
+{
+	return a->group == b->group && a->port_first == b->port_first &&
+	       a->port_last == b->port_last && a->port_set_size == b->port_set_size &&
+	       a->explicit_first == b->explicit_first && a->explicit_last == b->explicit_last &&
+	       a->planned == b->planned;
+}
+
 static bool stays(const struct shard *s, const struct conf *c, const struct nat_address *held)
 {
 	const struct conf_local *local = conf_find_local(c, 0, held->ip);
@@ -98,8 +138,7 @@ static bool stays(const struct shard *s, const struct conf *c, const struct nat_
 	if (local == NULL || local->kind != CONF_LOCAL_POOL ||
 		!wanted_share(s, c, local->index, &share))
 		return false;
-	return share.group == held->group && share.port_first == held->port_first &&
-	       share.port_last == held->port_last && share.port_set_size == held->port_set_size;
+	return is_same(&share, held);
 }
 
 // Where an address stands in the ascending list of those held, or would stand.
@@ -312,15 +351,6 @@ static bool clear_moved_subscribers(struct grant *w)
 
 // ---- the order -------------------------------------------------------------------------------
 
-static void set_policies(struct shard *s, const struct conf *c)
-{
-	nat_set_timers(s->nat, &c->timers);
-	for (uint32_t group = 0; group < CONF_MAX_GROUPS; group++) {
-		if (c->groups[group].used)
-			nat_set_policy(s->nat, (uint8_t)group, &c->groups[group].nat);
-	}
-}
-
 static bool run_phase(struct shard *s, const struct conf *c, ns now)
 {
 	struct granting *naming = &s->reconcile.naming;
@@ -328,7 +358,6 @@ static bool run_phase(struct shard *s, const struct conf *c, ns now)
 
 	switch ((enum reconcile_phase)s->reconcile.phase) {
 	case RECONCILE_START:
-		set_policies(s, c);
 		if (s->reconcile.leaving.busy) // an older snapshot began to clear him
 			tell_leaving(&w);
 		return true;

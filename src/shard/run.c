@@ -16,12 +16,63 @@ bool route(const struct conf *c, uint8_t realm, struct pkt *p)
 	return true;
 }
 
-bool fits_link(const struct conf *c, const struct pkt *p)
+uint16_t link_mtu(const struct conf *c, const struct pkt *p)
 {
-	return p->len <= c->interfaces[c->next_hops[p->next_hop].iface].mtu;
+	return c->interfaces[c->next_hops[p->next_hop].iface].mtu;
 }
 
-void shard_run(struct shard *s, const struct conf *c, ns now, struct pkt *packets,
+bool fits_link(const struct conf *c, const struct pkt *p)
+{
+	return p->len <= link_mtu(c, p);
+}
+
+bool may_be_cut(const struct pkt *p)
+{
+	const struct ip4_wire *ip = (const void *)p->l3;
+
+	return !(be16_get(ip->fragment) & IP4_DF);
+}
+
+enum verdict send_on(struct burst *b, struct pkt *p)
+{
+	return fits_link(b->c, p) ? VERDICT_PASS : send_in_pieces(b, p);
+}
+
+bool tcp_flags_are_possible(uint8_t flags)
+{
+	enum {
+		NAMED = TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK
+	};
+	static const uint32_t possible = 1u << TCP_SYN | 1u << (TCP_SYN | TCP_ACK) | 1u << TCP_ACK |
+					 1u << (TCP_FIN | TCP_ACK) | 1u << TCP_RST |
+					 1u << (TCP_RST | TCP_ACK);
+
+	return possible >> (flags & NAMED) & 1;
+}
+
+// The checksum tells whether the option was lowered.
+void clamp_mss(struct burst *b, struct pkt *p, uint8_t realm, ip4 host)
+{
+	const struct tcp_wire *tcp = (const void *)(p->l3 + p->l4_at);
+	be16 before = tcp->checksum;
+	uint32_t group = conf_group_of(b->c, realm, host);
+
+	if (group == PREFIX_NONE || b->c->groups[group].mss_clamp == 0)
+		return;
+	xlat_clamp_mss(p, b->c->groups[group].mss_clamp);
+	b->s->counters.mss_clamped += memcmp(&before, &tcp->checksum, sizeof before) != 0;
+}
+
+static enum verdict sort_packet(struct burst *b, unsigned i)
+{
+	struct pkt *p = &b->packets[i];
+
+	if (p->kind == PKT_IP6)
+		return ip6_packet(b, p);
+	return is_from_outside(b->c, p) ? inbound_sort(b, i) : outbound_sort(b, i);
+}
+
+void run_packets(struct shard *s, const struct conf *c, ns now, struct pkt *packets,
 	enum verdict *verdicts, unsigned n, const struct shard_sink *sink)
 {
 	struct burst b;
@@ -35,10 +86,23 @@ void shard_run(struct shard *s, const struct conf *c, ns now, struct pkt *packet
 	b.verdicts = verdicts;
 	b.n_out = b.n_in = 0;
 	for (unsigned i = 0; i < n; i++)
-		verdicts[i] = is_from_outside(c, &packets[i]) ? inbound_sort(&b, i)
-							      : outbound_sort(&b, i);
+		verdicts[i] = sort_packet(&b, i);
 	if (b.n_out > 0)
 		outbound_finish(&b);
 	if (b.n_in > 0)
 		inbound_finish(&b);
+}
+
+void shard_run(struct shard *s, const struct conf *c, ns now, struct pkt *packets,
+	enum verdict *verdicts, unsigned n, const struct shard_sink *sink)
+{
+	unsigned outside = 0;
+
+	snapshot_see(s, c);
+	for (unsigned i = 0; i < n; i++)
+		outside += is_from_outside(c, &packets[i]);
+	s->counters.outside_packets += outside;
+	s->counters.inside_packets += n - outside;
+	run_packets(s, c, now, packets, verdicts, n, sink);
+	events_drain(s, now);
 }

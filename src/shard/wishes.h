@@ -30,6 +30,9 @@ void wish_done_mapping(struct grant *w, const struct nat_view *view);
 // Whether so many answers, and DONE, find room now.
 bool wish_has_room(const struct grant *w, uint32_t answers);
 void wish_answer(struct grant *w, struct shard_answer *answer); // there must be room
+// Ends a walk's page, when the walk ended or the page is full.
+bool wish_page_is_full(const struct grant *w);
+void wish_end_page(struct grant *w, bool ended);
 // A static mapping of another shard's subscriber is here only to keep its port: that shard shows
 // it, and grants what concerns him.
 bool wish_is_mine(const struct grant *w, ip4 host);
@@ -39,6 +42,10 @@ void wish_show_mappings(struct grant *w);
 void wish_show_leases(struct grant *w);
 void wish_show_subscribers(struct grant *w);
 void wish_show_clients(struct grant *w);
+
+// wishes_sessions.c
+void wish_show_sessions(struct grant *w);
+void wish_trace(struct grant *w);
 
 // wishes_change.c
 void wish_add_mapping(struct grant *w);

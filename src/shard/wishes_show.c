@@ -7,16 +7,16 @@ enum {
 	DETAIL_FILTERS = SERVER_MAX_FILTERS // rows of one mapping: the most a group may allow
 };
 
-static bool page_is_full(const struct grant *w)
+bool wish_page_is_full(const struct grant *w)
 {
 	return w->g->rows >= w->wish->max;
 }
 
-static void end_page(struct grant *w, bool ended)
+void wish_end_page(struct grant *w, bool ended)
 {
 	if (ended)
 		wish_done(w, 0);
-	else if (page_is_full(w))
+	else if (wish_page_is_full(w))
 		wish_done_page(w, w->wish->cursor);
 }
 
@@ -64,7 +64,7 @@ static bool see_mapping(void *ctx, const struct nat_view *view)
 
 	if (!is_wanted(w->wish, view) || !wish_is_mine(w, view->key.host))
 		return true;
-	if (page_is_full(w) || !wish_has_room(w, 1 + details))
+	if (wish_page_is_full(w) || !wish_has_room(w, 1 + details))
 		return false;
 	w->g->rows++;
 	wish_answer(w, &a);
@@ -77,7 +77,8 @@ void wish_show_mappings(struct grant *w)
 {
 	uint32_t *cursor = &w->g->wish.cursor;
 
-	end_page(w, nat_walk_mappings(w->s->nat, cursor, WALK_PLACES, w->now_s, see_mapping, w));
+	wish_end_page(
+		w, nat_walk_mappings(w->s->nat, cursor, WALK_PLACES, w->now_s, see_mapping, w));
 }
 
 // A lease that ends between two pages may end the walk early; it is a look, not an inventory.
@@ -89,7 +90,7 @@ static bool see_lease(void *ctx, const struct nat_view *view)
 
 	if (view->kind != NAT_PEER || !is_wanted(w->wish, view))
 		return true;
-	if (page_is_full(w) || !wish_has_room(w, 2))
+	if (wish_page_is_full(w) || !wish_has_room(w, 2))
 		return false;
 	w->g->rows++;
 	wish_answer(w, &a);
@@ -104,8 +105,8 @@ void wish_show_leases(struct grant *w)
 {
 	const struct nat_key *key = &w->wish->key;
 
-	end_page(w, nat_lease_walk(w->s->nat, key->realm, key->host, &w->g->wish.cursor,
-			    WALK_PLACES, w->now_s, see_lease, w));
+	wish_end_page(w, nat_lease_walk(w->s->nat, key->realm, key->host, &w->g->wish.cursor,
+				 WALK_PLACES, w->now_s, see_lease, w));
 }
 
 // ---- subscribers, clients --------------------------------------------------------------------
@@ -123,7 +124,7 @@ static bool see_subscriber(void *ctx, const struct nat_subscriber_view *view)
 
 	if (!is_him(w->wish, view->realm, view->host, view->group) || !wish_is_mine(w, view->host))
 		return true;
-	if (page_is_full(w) || !wish_has_room(w, 1))
+	if (wish_page_is_full(w) || !wish_has_room(w, 1))
 		return false;
 	w->g->rows++;
 	wish_answer(w, &a);
@@ -134,7 +135,7 @@ void wish_show_subscribers(struct grant *w)
 {
 	uint32_t *cursor = &w->g->wish.cursor;
 
-	end_page(w, nat_walk_subscribers(w->s->nat, cursor, WALK_PLACES, see_subscriber, w));
+	wish_end_page(w, nat_walk_subscribers(w->s->nat, cursor, WALK_PLACES, see_subscriber, w));
 }
 
 static bool see_client(void *ctx, const struct server_client *client)
@@ -145,7 +146,7 @@ static bool see_client(void *ctx, const struct server_client *client)
 	if (!is_him(w->wish, client->realm, client->address, client->group) ||
 		!wish_is_mine(w, client->address))
 		return true;
-	if (page_is_full(w) || !wish_has_room(w, 1))
+	if (wish_page_is_full(w) || !wish_has_room(w, 1))
 		return false;
 	w->g->rows++;
 	wish_answer(w, &a);
@@ -156,5 +157,5 @@ void wish_show_clients(struct grant *w)
 {
 	uint32_t *cursor = &w->g->wish.cursor;
 
-	end_page(w, server_clients_walk(w->s->clients, cursor, WALK_PLACES, see_client, w));
+	wish_end_page(w, server_clients_walk(w->s->clients, cursor, WALK_PLACES, see_client, w));
 }

@@ -26,6 +26,10 @@ struct granting {
 	// Clearing: first those who lose what they asked for others are named.
 	bool named;
 	uint32_t lease_cursor;
+	// Sessions of a subscriber: where it stands in the mapping that the wish's cursor is at.
+	struct nat_key session_of;
+	uint32_t session_cursor;
+	uint16_t session_port; // of a set: behind its first
 	struct lost {
 		ip4 address;
 		uint8_t realm;
@@ -107,6 +111,17 @@ struct unasked {
 	struct telling_queue queues[UNASKED_SENDS]; // by how often it was said
 };
 
+// ---- what the NAT log is told ----------------------------------------------------------------
+
+struct events {
+	struct ring *ring;
+	uint64_t sequence;
+	uint64_t nat_lost; // those that room nat lost and the sequence has counted
+	bool telling;      // blocks, once more
+	uint32_t cursor;
+	ns told; // when that began last
+};
+
 struct shard {
 	struct nat *nat;
 	struct server_clients *clients;
@@ -115,9 +130,15 @@ struct shard {
 	struct bucket icmp_errors;
 	struct bucket new_subscribers[CONF_MAX_INTERFACES];
 	struct shard_counters counters;
+	struct events events;
 
-	uint64_t generation; // fully taken over; read by control
+	uint64_t seen; // generation of the snapshot whose policies are in force
+	bool passes;   // some group of it lets packets pass untranslated
+	struct nat_policy policies[CONF_MAX_GROUPS]; // as room nat has them
+	uint64_t generation;                         // fully taken over; read by control
 	struct reconcile reconcile;
+	struct fragments *fragments;
+	struct syns *syns;
 	struct nat_address *held; // external addresses, ascending; room for limits.addresses
 	uint32_t n_held;
 
@@ -186,10 +207,29 @@ static inline void bucket_charge(struct bucket *b, ns now, uint32_t rate)
 
 // ---- run.c -----------------------------------------------------------------------------------
 
+// What shard_run() does with packets that it has counted; held ones come here when they go on.
+void run_packets(struct shard *s, const struct conf *c, ns now, struct pkt *packets,
+	enum verdict *verdicts, unsigned n, const struct shard_sink *sink);
 // Sets next hop and via for p->dst in a realm. False: no route.
 bool route(const struct conf *c, uint8_t realm, struct pkt *p);
-// Whether the packet fits the link of its next hop.
+// Whether the packet fits the link of its next hop, and if not, whether it may be cut for it.
 bool fits_link(const struct conf *c, const struct pkt *p);
+bool may_be_cut(const struct pkt *p);
+uint16_t link_mtu(const struct conf *c, const struct pkt *p);
+// Sends on what was translated, or is to pass untranslated: PASS, or in pieces.
+enum verdict send_on(struct burst *b, struct pkt *p);
+// Lowers the MSS of a TCP SYN to what the host's group allows.
+void clamp_mss(struct burst *b, struct pkt *p, uint8_t realm, ip4 host);
+bool tcp_has_data(const struct pkt *p); // false for other protocols
+// Flags that some segment of a TCP connection can have, RFC 9293.
+bool tcp_flags_are_possible(uint8_t flags);
+
+// ---- pass.c ----------------------------------------------------------------------------------
+
+// Packets that pass untranslated (RFC 6888 REQ-6), from inside once they are known to go outside,
+// from outside when they are for none of our addresses. False: not such a packet.
+bool pass_out(struct burst *b, struct pkt *p, enum verdict *verdict);
+bool pass_in(struct burst *b, struct pkt *p, enum verdict *verdict);
 
 // ---- outbound.c, inbound.c -------------------------------------------------------------------
 
@@ -199,6 +239,44 @@ enum verdict inbound_sort(struct burst *b, unsigned i); // PASS: waits in b->in
 void inbound_finish(struct burst *b);
 // The second leg of a hairpin, or its hand-off to the shard that owns the external endpoint.
 enum verdict hairpin(struct burst *b, struct pkt *p);
+
+// ---- fragments.c, identify.c, pieces.c, held.c, syns.c ----------------------------------------
+
+size_t fragments_size(const struct shard_setup *setup);
+struct fragments *fragments_init(void *mem, const struct shard_setup *setup, struct rng *rng);
+size_t syns_size(const struct shard_setup *setup);
+struct syns *syns_init(void *mem, const struct shard_setup *setup, struct rng *rng);
+
+// A PKT_FRAGMENT at the worker where all of its datagram meet. PASS: resolved, go on with it as
+// with a whole packet. HOLD, DROP. HANDOFF: resolved, but its ports are another worker's.
+enum verdict fragment_sort(struct burst *b, struct pkt *p);
+// After translating the source: another IPv4 identification where RFC 6864 asks for one, the same
+// for all fragments of a datagram.
+void identify(struct burst *b, struct pkt *p);
+// A translated packet that is larger than its link and has no DF leaves in pieces, through the
+// sink; the packet itself is done with: VERDICT_DROP, not counted.
+enum verdict send_in_pieces(struct burst *b, struct pkt *p);
+// Held fragments whose first has come, and those that waited too long: a bounded number. Runs them
+// and gives them to the sink.
+bool fragments_step(struct shard *s, const struct conf *c, ns now, const struct shard_sink *sink);
+// RFC 5382 REQ-4: holds an unsolicited SYN, or drops it.
+enum verdict syn_hold(struct burst *b, struct pkt *p);
+// An outbound SYN of these endpoints went out: the held one is forgotten.
+void syn_forget(struct burst *b, uint8_t realm, struct recipe external, struct recipe remote);
+bool syns_step(struct shard *s, const struct conf *c, ns now, const struct shard_sink *sink);
+
+// ---- ip6.c -----------------------------------------------------------------------------------
+
+enum verdict ip6_packet(struct burst *b, struct pkt *p);
+
+// ---- events.c --------------------------------------------------------------------------------
+
+void events_drain(struct shard *s, ns now); // from nat to the ring
+// Whether something new may be made: the log's records of it must find room where the operator said
+// so (log_fail_closed).
+bool events_allow(const struct shard *s, const struct conf *c);
+// Blocks are told once more, in portions.
+bool events_step(struct shard *s, const struct conf *c, ns now);
 
 // ---- errors.c --------------------------------------------------------------------------------
 
@@ -269,6 +347,9 @@ bool updates_step(struct shard *s, const struct conf *c, ns now, const struct sh
 
 // ---- reconcile.c, wishes.c -------------------------------------------------------------------
 
+// The first look at a new snapshot: its policies are in force at once, before anything uses what
+// an older one pointed to.
+void snapshot_see(struct shard *s, const struct conf *c);
 bool reconcile_step(struct shard *s, const struct conf *c, ns now); // true: more to do
 bool wishes_step(struct shard *s, const struct conf *c, ns now);
 

@@ -28,8 +28,14 @@
 //                           the same, sent unasked to a group
 //   in SIDE HEX             a whole IPv4 packet arrives; SIDE is `inside` or `outside`
 //   out SIDE HEX            the next packet of the shard leaves on SIDE and is this one
-//   expect-drop [REASON]    the last send or in was dropped (for this reason), and nothing came out
+//   expect-drop [REASON]    the last send or in was dropped (for this reason), and nothing came
+//                           out; `none`: it left in pieces, or waits in the shard
+//   time-ms +N              N milliseconds pass
 //   expect-counter NAME N   drops.REASON, results.RESULT, shard.X, server.X, nat.X
+//
+// The NAT chooses the identification of a packet that may be cut (RFC 6864) and that shows an
+// external address as its source: of a whole packet it may be any, pieces that have the same one in
+// the file must have the same one, and others another.
 //
 // Hex may hold blanks. The checksums of every packet of the shard are verified by arithmetic of the
 // runner's own before anything is compared; those of a packet of the file in which an assigned port
@@ -43,6 +49,8 @@
 enum {
 	PACKET_ROOM = 2048,
 	MAX_OUT = 64,
+	MAX_IN = 256, // packets that the shard may hold at once
+	MAX_IDS = 32,
 	MAX_PORTS = 8, // names of one case for ports the other side chooses
 	WHY_SIZE = 4096
 };
@@ -70,6 +78,11 @@ const uint8_t *packet_udp_payload(
 // The external port (or echo identifier) a sound packet shows: the port beside an address of the
 // pools, of the packet or of the one an ICMP error holds. 0: none.
 uint16_t packet_external_port(const struct packet *p, const struct conf *c);
+// Whether the NAT chose the packet's identification, and whether it is a piece of a datagram.
+bool packet_is_identified(const struct packet *p, const struct conf *c);
+bool packet_is_piece(const struct packet *p);
+uint16_t packet_id(const struct packet *p);
+void packet_set_id(struct packet *p, uint16_t id);
 // Writes `to` wherever an external port is `from`, and mends the checksums.
 void packet_rename_port(struct packet *p, const struct conf *c, uint16_t from, uint16_t to);
 
@@ -87,6 +100,8 @@ struct world {
 	struct pkt spare[MAX_OUT];
 	uint8_t spare_bytes[MAX_OUT][PACKET_ROOM];
 	unsigned n_spare;
+	uint8_t in[MAX_IN][PACKET_ROOM]; // the last packets in, round and round
+	unsigned n_in;
 };
 
 // NULL with why[] when the configuration is refused or the shard does not take it over.
@@ -94,6 +109,7 @@ struct world *world_open(const char *file, const char *yaml, size_t len, char wh
 void world_close(struct world *w); // NULL is fine
 void world_set_epoch(struct world *w, uint32_t epoch_s);
 void world_pass(struct world *w, uint32_t seconds);
+void world_pass_ms(struct world *w, uint32_t ms);
 void world_put(struct world *w, const struct packet *p); // arrives on the first port of its side
 bool world_take(struct world *w, struct packet *p);      // false: nothing (more) came out
 bool world_announce(struct world *w);
@@ -106,6 +122,10 @@ struct port_name {
 	uint16_t written, actual; // actual 0: not bound yet
 };
 
+struct id_name {
+	uint16_t written, actual;
+};
+
 struct trial { // one case while it runs
 	const char *file;
 	char *yaml; // its own copy: `option` changes it
@@ -113,6 +133,8 @@ struct trial { // one case while it runs
 	struct world *world; // opened by the first step that needs it
 	struct port_name ports[MAX_PORTS];
 	unsigned n_ports;
+	struct id_name ids[MAX_IDS]; // of datagrams in pieces
+	unsigned n_ids;
 	char why[WHY_SIZE]; // empty while all is well
 };
 

@@ -11,6 +11,8 @@ enum {
 	ICMP_SUM_AT = 2,
 	ICMP_ID_AT = 4,
 	ICMP_QUOTE_AT = 8,
+	IP_ID_AT = 4,
+	IP_FRAGMENT_AT = 6,
 	IP_SUM_AT = 10,
 	IP_SRC_AT = 12,
 	IP_DST_AT = 16,
@@ -50,6 +52,16 @@ struct view { // into octets that may be cut short (the quote of an ICMP error)
 	uint8_t protocol;
 };
 
+static bool is_fragment(const uint8_t *ip)
+{
+	return (get16(ip + IP_FRAGMENT_AT) & (IP4_MF | IP4_OFFSET)) != 0;
+}
+
+static bool is_later(const uint8_t *ip) // a fragment without a transport header
+{
+	return (get16(ip + IP_FRAGMENT_AT) & IP4_OFFSET) != 0;
+}
+
 static bool view_open(uint8_t *bytes, size_t len, struct view *v)
 {
 	size_t header;
@@ -57,7 +69,7 @@ static bool view_open(uint8_t *bytes, size_t len, struct view *v)
 	if (len < IP_HEADER || bytes[0] >> 4 != 4)
 		return false;
 	header = (size_t)(bytes[0] & 15) * 4;
-	if (header < IP_HEADER || header + ICMP_QUOTE_AT > len)
+	if (header < IP_HEADER || header + (is_later(bytes) ? 0 : ICMP_QUOTE_AT) > len)
 		return false;
 	*v = (struct view){bytes, bytes + header, len - header, bytes[9]};
 	return true;
@@ -65,7 +77,7 @@ static bool view_open(uint8_t *bytes, size_t len, struct view *v)
 
 static bool is_icmp_error(const struct view *v)
 {
-	uint8_t type = v->l4[0];
+	uint8_t type = is_later(v->ip) ? 0 : v->l4[0];
 
 	return v->protocol == IP_ICMP &&
 	       (type == ICMP_UNREACHABLE || type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETER);
@@ -131,6 +143,8 @@ const char *packet_fault(const struct packet *p)
 		return "total length is not the packet's length";
 	if (sum_words(v.ip, (size_t)(v.l4 - v.ip), 0) != 0xffff)
 		return "wrong IP header checksum";
+	if (is_fragment(v.ip)) // the rest of what its checksum covers is elsewhere
+		return NULL;
 	if (v.protocol == IP_UDP && get16(v.l4 + 4) != v.l4_len)
 		return "UDP length is not the packet's length";
 	at = sum_at(&v);
@@ -195,6 +209,8 @@ static unsigned external_places(const struct view *v, const struct conf *c, uint
 	bool src = in_pool(c, v->ip + IP_SRC_AT), dst = in_pool(c, v->ip + IP_DST_AT);
 	unsigned n = 0;
 
+	if (is_later(v->ip))
+		return 0;
 	if (v->protocol == IP_ICMP) {
 		if (src || dst)
 			places[n++] = v->l4 + ICMP_ID_AT;
@@ -220,6 +236,32 @@ static uint16_t first_port(const struct view *v, const struct conf *c)
 	return external_places(v, c, places) > 0 ? get16(places[0]) : 0;
 }
 
+bool packet_is_identified(const struct packet *p, const struct conf *c)
+{
+	uint16_t field = get16(p->bytes + IP_FRAGMENT_AT);
+
+	return in_pool(c, p->bytes + IP_SRC_AT) &&
+	       (field & (IP4_DF | IP4_MF | IP4_OFFSET)) != IP4_DF;
+}
+
+bool packet_is_piece(const struct packet *p)
+{
+	return is_fragment(p->bytes);
+}
+
+uint16_t packet_id(const struct packet *p)
+{
+	return get16(p->bytes + IP_ID_AT);
+}
+
+void packet_set_id(struct packet *p, uint16_t id)
+{
+	put16(p->bytes + IP_ID_AT, id);
+	put16(p->bytes + IP_SUM_AT, 0);
+	put16(p->bytes + IP_SUM_AT,
+		(uint16_t)~sum_words(p->bytes, (size_t)(p->bytes[0] & 15) * 4, 0));
+}
+
 uint16_t packet_external_port(const struct packet *p, const struct conf *c)
 {
 	struct packet copy = *p;
@@ -232,8 +274,9 @@ uint16_t packet_external_port(const struct packet *p, const struct conf *c)
 	return is_icmp_error(&v) ? 0 : first_port(&v, c);
 }
 
-// A quote is cut short, so its checksum cannot be made anew: RFC 1624, HC' = ~(~HC + ~m + m').
-static void mend_quote_sum(const struct view *v, uint16_t from, uint16_t to)
+// A quote or a fragment is cut short, so its checksum cannot be made anew: RFC 1624, HC' = ~(~HC +
+// ~m + m').
+static void mend_cut_sum(const struct view *v, uint16_t from, uint16_t to)
 {
 	int at = sum_at(v);
 	uint32_t sum;
@@ -247,7 +290,7 @@ static void mend_quote_sum(const struct view *v, uint16_t from, uint16_t to)
 }
 
 static bool rename_in(
-	const struct view *v, const struct conf *c, uint16_t from, uint16_t to, bool is_quote)
+	const struct view *v, const struct conf *c, uint16_t from, uint16_t to, bool is_cut)
 {
 	uint8_t *places[2];
 	unsigned n = external_places(v, c, places);
@@ -258,8 +301,8 @@ static bool rename_in(
 			continue;
 		put16(places[i], to);
 		renamed = true;
-		if (is_quote)
-			mend_quote_sum(v, from, to);
+		if (is_cut)
+			mend_cut_sum(v, from, to);
 	}
 	return renamed;
 }
@@ -274,7 +317,7 @@ void packet_rename_port(struct packet *p, const struct conf *c, uint16_t from, u
 	if (view_quote(&v, &quote))
 		renamed = rename_in(&quote, c, from, to, true);
 	else if (!is_icmp_error(&v))
-		renamed = rename_in(&v, c, from, to, false);
-	if (renamed)
+		renamed = rename_in(&v, c, from, to, is_fragment(v.ip));
+	if (renamed && !is_fragment(v.ip))
 		write_sums(&v);
 }

@@ -339,6 +339,31 @@ static bool step_in(struct trial *t, const char *rest)
 	return true;
 }
 
+// A piece has the identification that its datagram was seen with first.
+static bool bind_id(struct trial *t, uint16_t written, uint16_t actual)
+{
+	for (unsigned i = 0; i < t->n_ids; i++) {
+		if (t->ids[i].written == written || t->ids[i].actual == actual)
+			return (t->ids[i].written == written && t->ids[i].actual == actual) ||
+			       fail(t, "identification %04x of a piece, %04x in the file", actual,
+				       written);
+	}
+	if (t->n_ids == MAX_IDS)
+		return fail(t, "more than %u datagrams in pieces", MAX_IDS);
+	t->ids[t->n_ids++] = (struct id_name){written, actual};
+	return true;
+}
+
+static bool identify(struct trial *t, struct packet *want, const struct packet *got)
+{
+	if (!packet_is_identified(want, t->world->conf))
+		return true;
+	if (packet_is_piece(want) && !bind_id(t, packet_id(want), packet_id(got)))
+		return false;
+	packet_set_id(want, packet_id(got));
+	return true;
+}
+
 static bool step_out(struct trial *t, const char *rest)
 {
 	struct packet want, got;
@@ -354,7 +379,7 @@ static bool step_out(struct trial *t, const char *rest)
 	bind_port(t, packet_external_port(&want, t->world->conf),
 		packet_external_port(&got, t->world->conf));
 	rename_in_packet(t, &want);
-	return compare(t, got.bytes, got.len, want.bytes, want.len);
+	return identify(t, &want, &got) && compare(t, got.bytes, got.len, want.bytes, want.len);
 }
 
 static bool step_expect_drop(struct trial *t, const char *rest)
@@ -365,6 +390,9 @@ static bool step_expect_drop(struct trial *t, const char *rest)
 	if (world(t) == NULL)
 		return false;
 	word(&rest, reason);
+	if (strcmp(reason, "none") == 0)
+		return t->world->dropped == DROP_NONE ||
+		       fail(t, "it was dropped: %s", drop_name(t->world->dropped));
 	if (t->world->dropped == DROP_NONE)
 		return fail(t, "it was not dropped");
 	got = drop_name(t->world->dropped);
@@ -387,6 +415,20 @@ static bool step_time(struct trial *t, const char *rest)
 	if (world(t) == NULL)
 		return false;
 	world_pass(t->world, seconds);
+	return true;
+}
+
+static bool step_time_ms(struct trial *t, const char *rest)
+{
+	char text[64];
+	uint32_t ms;
+
+	word(&rest, text);
+	if (text[0] != '+' || !number(text + 1, &ms))
+		return fail(t, "time-ms wants +N");
+	if (world(t) == NULL)
+		return false;
+	world_pass_ms(t->world, ms);
 	return true;
 }
 
@@ -456,6 +498,7 @@ static const struct verb {
 } verbs[] = {
 	{"option", step_option},
 	{"time", step_time},
+	{"time-ms", step_time_ms},
 	{"at-epoch", step_at_epoch},
 	{"start", step_start},
 	{"taken", step_taken},

@@ -44,9 +44,23 @@ static void sink_send(void *ctx, struct pkt *p)
 	keep(ctx, p);
 }
 
+static void judge(struct world *w, struct pkt *p, enum verdict verdict)
+{
+	if (verdict == VERDICT_PASS || verdict == VERDICT_REPLY)
+		keep(w, p);
+	if (verdict == VERDICT_DROP)
+		w->dropped = p->drop;
+}
+
+static void sink_give(void *ctx, struct pkt *p, enum verdict verdict)
+{
+	judge(ctx, p, verdict);
+}
+
 static struct shard_sink sink_of(struct world *w)
 {
-	return (struct shard_sink){.ctx = w, .alloc = sink_alloc, .send = sink_send};
+	return (struct shard_sink){
+		.ctx = w, .alloc = sink_alloc, .send = sink_send, .give = sink_give};
 }
 
 bool world_take(struct world *w, struct packet *p)
@@ -78,6 +92,12 @@ void world_pass(struct world *w, uint32_t seconds)
 		w->now += NS_PER_S;
 		settle(w);
 	}
+}
+
+void world_pass_ms(struct world *w, uint32_t ms)
+{
+	w->now += ms * NS_PER_MS;
+	settle(w);
 }
 
 void world_set_epoch(struct world *w, uint32_t epoch_s)
@@ -122,6 +142,8 @@ static bool take_over(struct world *w)
 	struct shard_setup setup = {.n_shards = 1,
 		.limits = conf_shard_limits(w->conf),
 		.clients = conf_shard_clients(w->conf),
+		.fragments = w->conf->fragments,
+		.syns = w->conf->syns,
 		.epochs = w->epochs};
 
 	rng_init_u64(&setup.seed, SEED);
@@ -182,15 +204,12 @@ static void run(struct world *w, struct pkt *p)
 	shard_run(w->shard, w->conf, w->now, p, &verdict, 1, &sink);
 	if (verdict == VERDICT_HANDOFF) // to itself: this world has one shard
 		shard_run(w->shard, w->conf, w->now, p, &verdict, 1, &sink);
-	if (verdict == VERDICT_PASS || verdict == VERDICT_REPLY)
-		keep(w, p);
-	if (verdict == VERDICT_DROP)
-		w->dropped = p->drop;
+	judge(w, p, verdict);
 }
 
 void world_put(struct world *w, const struct packet *in)
 {
-	uint8_t bytes[PACKET_ROOM];
+	uint8_t *bytes = w->in[w->n_in++ % MAX_IN];
 	struct pkt p = {0};
 	int iface = first_interface(w->conf, in->side);
 

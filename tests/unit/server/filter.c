@@ -31,11 +31,13 @@ static uint32_t filters_of(struct world *w, const struct pcp_message *m, struct 
 // Whether a packet from there reaches the client.
 static bool gets_in(struct world *w, const struct pcp_message *m, ip4 from, uint16_t port)
 {
-	struct nat_in p = {
-		.at = world_look(w, m).external, .from = {from, port}, .protocol = NAT_TCP};
-	uint32_t filtered = 0, found = nat_find_in(w->nat, &p, 1, &filtered);
+	struct nat_in p = {.at = world_look(w, m).external,
+		.from = {from, port},
+		.protocol = NAT_TCP,
+		.tcp_flags = TCP_SYN};
+	uint32_t found = nat_find_in(w->nat, &p, 1, w->now_s);
 
-	cr_assert_eq(found ^ filtered, 1);
+	cr_assert(p.drop == (found ? DROP_NONE : DROP_PCP_FILTER));
 	return found != 0;
 }
 

@@ -64,11 +64,21 @@ static inline void world_open_at(struct world *w, ip4 pool_ip)
 	struct nat_limits limits = {.mappings = 4096,
 		.leases = 256,
 		.filters = 64,
+		.sessions = 256,
 		.descriptions = 16,
 		.subscribers = 64,
 		.addresses = 2,
 		.port_set_min = 64};
-	struct nat_timers timers = {300, 300, 300, 7440, 240, 240, 60, 120, 120};
+	struct nat_timers timers = {.udp = 300,
+		.udp_initial = 300,
+		.udp_unanswered = 300,
+		.tcp_idle = 7440,
+		.tcp_trans_open = 240,
+		.tcp_trans_close = 240,
+		.tcp_rst = 240,
+		.icmp = 60,
+		.hold_down = 120,
+		.pcp_hold_down = 120};
 	struct nat_address pool = {
 		.ip = pool_ip, .port_first = 1024, .port_last = 65535, .port_set_size = 512};
 	struct nat_key key = world_key(CLIENT_IP, NAT_TCP, STATIC_PORT);
@@ -240,8 +250,10 @@ static inline struct recipe world_packet(struct world *w, uint8_t protocol, uint
 {
 	struct nat_out p = {.key = world_key(CLIENT_IP, protocol, port), .tcp_flags = TCP_ACK};
 
-	if (nat_find_out(w->nat, &p, 1, w->now_s) == 0)
+	if (nat_find_out(w->nat, &p, 1, w->now_s) == 0) {
+		p.tcp_flags = TCP_SYN;
 		cr_assert_eq(nat_create(w->nat, &w->nat_policy, 0, &p, w->now_s), DROP_NONE);
+	}
 	return p.to;
 }
 

@@ -289,3 +289,81 @@ Test(errors, an_error_too_big_for_its_port_is_dropped)
 	expect_drop(&f, DROP_MTU_DF);
 	world_close(&w);
 }
+
+// ---- where, and where not --------------------------------------------------------------------
+
+#define SILENT_INSIDE                                                                              \
+	"ports:\n"                                                                                 \
+	"  inside: { device: a, addresses: [100.64.0.1/10], icmp-errors: false }\n"                \
+	"  outside: { device: b, addresses: [192.0.2.2/24], gateway: 192.0.2.1 }\n" LIMITS GROUP
+
+Test(errors, t_5508_9_an_interface_may_be_told_to_be_silent)
+{
+	struct world w;
+	struct frame f;
+
+	world_open(&w, SILENT_INSIDE);
+	struct recipe e = open_udp(&w, HOME, 5000, PEER);
+	struct make m = udp_of(HOME, 5000, PEER, 53);
+	m.ttl = 1;
+	put(&w, INSIDE_PORT, m, &f);
+	expect_drop(&f, DROP_TTL);
+	struct make in = udp_of(PEER, 53, e.addr, e.port);
+	in.ttl = 1;
+	put(&w, OUTSIDE_PORT, in, &f);
+	expect_error(&f, OUTSIDE_PORT, EDGE, &in, ICMP_TIME_EXCEEDED, 0);
+	world_close(&w);
+}
+
+Test(errors, t_5508_10a_each_error_is_told_from_the_interface_the_packet_came_by)
+{
+	struct world w;
+	struct frame f;
+
+	world_open(&w, ONE_SHARD);
+	struct make m = udp_of(STRANGER, 5000, PEER, 53);
+	put(&w, INSIDE_PORT, m, &f);
+	expect_error(&f, INSIDE_PORT, GATEWAY, &m, ICMP_UNREACHABLE, ICMP_PROHIBITED);
+	struct recipe e = open_udp(&w, HOME, 5000, PEER);
+	struct make in = udp_of(PEER, 53, e.addr, e.port);
+	in.ttl = 1;
+	put(&w, OUTSIDE_PORT, in, &f);
+	expect_error(&f, OUTSIDE_PORT, EDGE, &in, ICMP_TIME_EXCEEDED, 0);
+	world_close(&w);
+}
+
+// Redirect, timestamp, address mask, source quench, information request.
+Test(errors, t_5508_11_other_types_are_dropped_and_counted)
+{
+	static const uint8_t types[] = {4, 5, 9, 10, 13, 14, 15, 17, 18};
+	struct world w;
+	struct frame f;
+
+	world_open(&w, ONE_SHARD);
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+		put(&w, INSIDE_PORT, echo_of(HOME, PEER, types[i], 99), &f);
+		expect_drop(&f, DROP_ICMP_TYPE);
+	}
+	world_close(&w);
+}
+
+Test(errors, t_5508_6_an_error_neither_refreshes_nor_ends_a_query_session)
+{
+	struct world w;
+	struct frame out, f;
+
+	world_open(&w, ONE_SHARD "    filtering-type: adf\n");
+	put(&w, INSIDE_PORT, echo_of(HOME, PEER, ICMP_ECHO, 99), &out);
+	for (unsigned i = 0; i < 5; i++) {
+		world_pass(&w, 10);
+		put(&w, OUTSIDE_PORT, error_of(ROUTER, out.p.src, ICMP_UNREACHABLE, 1, &out), &f);
+		expect_pass(&f, INSIDE_PORT);
+	}
+	put(&w, OUTSIDE_PORT, echo_of(PEER, out.p.src, ICMP_ECHO_REPLY, out.p.sport), &f);
+	expect_pass(&f, INSIDE_PORT);
+	world_pass(&w, 80);
+	cr_assert_eq(WORLD_NAT(&w, sessions), 0);
+	put(&w, OUTSIDE_PORT, error_of(ROUTER, out.p.src, ICMP_UNREACHABLE, 1, &out), &f);
+	expect_drop(&f, DROP_ICMP_NO_MAPPING);
+	world_close(&w);
+}

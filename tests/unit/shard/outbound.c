@@ -162,17 +162,13 @@ Test(outbound, no_route_is_told)
 	world_close(&w);
 }
 
-Test(outbound, fragments_and_foreign_protocols_are_counted)
+Test(outbound, foreign_protocols_are_counted)
 {
 	struct world w;
 	struct make m = udp_of(HOME, 5000, PEER, 53);
 	struct frame f;
 
 	world_open(&w, ONE_SHARD);
-	m.fragment = IP4_MF;
-	put(&w, INSIDE_PORT, m, &f);
-	expect_drop(&f, DROP_FRAGMENT);
-	m.fragment = 0;
 	m.protocol = 47; // GRE
 	put(&w, INSIDE_PORT, m, &f);
 	expect_drop(&f, DROP_PROTOCOL);
@@ -246,17 +242,47 @@ Test(outbound, t_4787_13_too_big_a_packet_is_told_the_mtu_in_inside_terms)
 	world_close(&w);
 }
 
-// Nothing is fragmented here yet, so its sender must send less, whatever it said about fragments.
-Test(outbound, too_big_a_packet_that_may_be_fragmented_is_told_too)
+// The pieces that left unasked since *n_sent: at most `mtu` octets each, in order, all of one
+// datagram.
+static void expect_pieces(struct world *w, unsigned n_sent, uint16_t out, uint16_t mtu, ip4 src)
+{
+	size_t at = 0;
+
+	cr_assert_geq(w->n_sent, n_sent + 2);
+	for (unsigned i = n_sent; i < w->n_sent; i++) {
+		const struct frame *f = &w->sent[i % w->n_kept];
+		const struct ip4_wire *ip = (const void *)f->p.l3;
+		uint16_t field = be16_get(ip->fragment);
+
+		cr_assert_eq(f->out, out);
+		cr_assert_leq(f->p.len, mtu);
+		cr_assert_eq(be32_get(ip->src), src);
+		cr_assert_eq((field & IP4_OFFSET) * 8u, at);
+		cr_assert_eq((field & IP4_MF) != 0, i + 1 < w->n_sent);
+		cr_assert_eq(ip->ttl, 63);
+		cr_assert_eq(be16_get(ip->id),
+			be16_get(((const struct ip4_wire *)(const void *)w->sent[n_sent % w->n_kept]
+					  .p.l3)
+					 ->id));
+		at += f->p.len - 20u;
+	}
+}
+
+Test(outbound, t_4787_13a_too_big_a_packet_without_df_leaves_in_pieces)
 {
 	struct world w;
 	struct make m = udp_of(HOME, 5000, PEER, 53);
 	struct frame f;
 
 	world_open(&w, NARROW_OUTSIDE);
+	struct recipe e = open_udp(&w, HOME, 5000, PEER);
+	unsigned before = w.n_sent;
 	m.payload_len = 1400;
 	put(&w, INSIDE_PORT, m, &f);
-	expect_error(&f, INSIDE_PORT, GATEWAY, &m, ICMP_UNREACHABLE, ICMP_TOO_BIG);
+	expect_drop(&f, DROP_NONE);
+	expect_pieces(&w, before, OUTSIDE_PORT, 1280, e.addr);
+	cr_assert_eq(WORLD_COUNT(&w, fragments_sent), 2);
+	cr_assert_eq(world_drops(&w, DROP_MTU_DF), 0);
 	world_close(&w);
 }
 
@@ -493,6 +519,13 @@ static void too_big_hairpin(const char *yaml, uint16_t from_shard, uint16_t to_s
 	put(&w, INSIDE_PORT, m, &f);
 	expect_error(&f, INSIDE_PORT, GATEWAY, &m, ICMP_UNREACHABLE, ICMP_TOO_BIG);
 	cr_assert_eq(f.p.l3[26] << 8 | f.p.l3[27], 1280);
+	unsigned before = w.n_sent;
+	m.fragment = 0;
+	put(&w, INSIDE_PORT, m, &f);
+	expect_drop(&f, DROP_NONE);
+	expect_pieces(&w, before, 2, 1280,
+		be32_get(((const struct ip4_wire *)(const void *)w.sent[before % w.n_kept].p.l3)
+				 ->src));
 	m.payload_len = 100;
 	put(&w, INSIDE_PORT, m, &f);
 	expect_pass(&f, 2);

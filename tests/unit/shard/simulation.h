@@ -11,6 +11,7 @@ enum {
 	FLOWS_EACH = 7,    // internal endpoints of a subscriber
 	SUBSCRIBERS = 270, // see blocks[] in simulation_model.c
 	FLOWS = SUBSCRIBERS * FLOWS_EACH,
+	TALKS = 24, // remote endpoints of one flow that are remembered
 	NOBODY = -1
 };
 
@@ -20,6 +21,13 @@ enum {
 	INSIDE_2
 }; // interfaces, in the order of the file
 
+enum { // each another, so that one taken for another shows
+	SIM_TCP_OPEN_S = 240,
+	SIM_TCP_RST_S = 270,
+	SIM_TCP_CLOSE_S = 300,
+	SIM_TCP_IDLE_S = 700
+};
+
 #define POOL 0xcb007100u // 203.0.113.0; all external addresses are among its first sixteen
 
 struct subscriber {
@@ -27,6 +35,16 @@ struct subscriber {
 	ip4 host;
 	bool disturbed; // he may have an Epoch of his own
 	bool wandered;  // he may have more than one address
+};
+
+struct talk { // what went between a flow and one remote endpoint
+	struct recipe remote;
+	uint8_t state;        // TCP: enum nat_state
+	bool doubt;           // TCP: it may be another, or none
+	uint32_t refreshed_s; // TCP: when a packet last counted for `state`
+	uint32_t sent_s;      // the inside last sent there; 0: never
+	uint32_t syn_s;       // TCP: it last sent a SYN there; 0: never
+	uint32_t end_s;       // nothing of it is left behind this
 };
 
 struct flow {
@@ -41,7 +59,13 @@ struct flow {
 	struct recipe ext;
 	uint32_t last_s;
 	uint32_t lease_s; // the last second of his lease; 0: none
+	uint32_t lent_s;  // likewise of any lease that he may still have
 	uint32_t end_s;   // it cannot live beyond this
+	bool filtered;    // his group lets not everybody in
+	bool busy;        // TCP, or filtered: one packet of a burst may be about it
+	bool blurred;     // it has talked to more than are remembered
+	uint8_t n_talks;
+	struct talk talks[TALKS];
 };
 
 enum {
@@ -85,14 +109,36 @@ bool model_holds(const struct model *m, int flow); // it must still have `ext`
 bool model_holds_at(const struct model *m, int flow, struct recipe ext);
 bool model_ended(const struct model *m, int flow); // it cannot have it any more
 int model_at(const struct model *m, uint8_t protocol, struct recipe ext); // NOBODY
+// Also who was forgotten, but may be there still.
+int model_last_at(const struct model *m, uint8_t protocol, struct recipe ext);
 
 // What was seen. Each ends the program when it cannot be.
 void model_left(struct model *m, int flow, struct recipe ext);    // a packet of his, outside
 void model_reached(struct model *m, int flow, struct recipe ext); // one from outside, at his door
+void model_end(struct model *m, int flow);                        // all of it was removed
 void model_leased(struct model *m, int flow, struct recipe ext, uint32_t lifetime_s);
 
 // A static mapping was seen where the configuration puts it: true when this is one.
 bool model_claimed(struct model *m, int flow, struct recipe ext);
+
+// ---- who may send in, and what TCP has said (simulation_talk.c) -------------------------------
+
+// A packet passed between the flow and a remote endpoint; `flags` of TCP.
+void talk_out(struct model *m, int flow, struct recipe remote, uint8_t flags);
+void talk_in(struct model *m, int flow, struct recipe remote, uint8_t flags);
+bool talk_has_place(const struct model *m, int flow, struct recipe remote);
+bool talk_keeps(const struct model *m, const struct flow *f); // TCP: it keeps the mapping
+void talk_doubt(struct flow *f);          // whether they stand is not known any more
+void talk_forget(struct flow *f);         // they do not
+bool talk_on_edge(const struct model *m); // some ends this very second, or does not
+enum belief {
+	NEVER,
+	PERHAPS,
+	SURELY
+};
+// Whether a packet from there comes in, where the mapping stands.
+enum belief talk_admits(
+	const struct model *m, int flow, enum nat_filtering filtering, struct recipe remote);
 
 // What was done: this mapping, or all of a subscriber's, is no more.
 void model_forget(struct model *m, int flow);
@@ -120,14 +166,19 @@ void plan_reload(struct model *m, const struct plan *old, const struct plan *new
 void plan_settled(struct model *m);
 uint8_t plan_group_of(const struct plan *p, const struct model *m, int flow); // 255: none
 uint8_t plan_group_at(const struct plan *p, ip4 external);
+enum nat_filtering plan_filtering(uint8_t group, uint8_t protocol);
+void plan_apply(const struct plan *p, struct model *m); // tells the flows whether they are filtered
 
 // ---- a run -----------------------------------------------------------------------------------
 
 enum {
 	LETTERS = 4096, // packets under way outside the NAT
 	LETTER_ROOM = 200,
-	NOTES = 200,    // of one burst of feeding
-	PATIENCE_S = 5, // the Internet delivers nothing later than this
+	NOTES = 200,          // packets of one burst of feeding
+	PIECES = 4,           // of one datagram, at most
+	NOTES_KEPT = 1 << 16, // of those that a shard may still hold
+	DATAGRAMS = 1 << 13,  // fragmented ones, likewise
+	PATIENCE_S = 5,       // the Internet delivers nothing later than this
 	CLAIM_MOST_S = 700
 };
 
@@ -157,8 +208,12 @@ struct note { // what a packet in the switch is about
 	struct recipe ext;
 	ip4 peer;
 	uint16_t peer_port;
-	uint64_t number; // stands in its payload too
-	uint8_t ttl;     // as it was sent
+	uint64_t number;  // stands in its payload too
+	uint8_t ttl;      // as it was sent
+	uint8_t protocol; // of a SCAN
+	uint8_t flags;    // TCP
+	uint8_t piece;    // of a fragmented datagram: from 1 on; 0: whole
+	uint32_t datagram;
 	struct pcp_message request;
 	bool foreign; // with another's nonce
 };
@@ -170,6 +225,12 @@ struct letter {
 	uint8_t bytes[LETTER_ROOM];
 };
 
+struct datagram { // in pieces
+	ns fed_at;
+	bool has_first, doubled, first_passed, has_id;
+	uint16_t id; // as it left
+};
+
 struct simulation {
 	struct world w;
 	struct model m;
@@ -177,12 +238,17 @@ struct simulation {
 	struct rng rng;
 	struct letter *letters;
 	unsigned n_letters;
-	struct note notes[NOTES];
-	unsigned n_notes;
+	struct note *notes;           // NOTES_KEPT, round and round
+	uint64_t n_notes, first_note; // all of them; the first of this burst
+	struct datagram *datagrams;   // DATAGRAMS, likewise
+	uint32_t n_datagrams;
+	int busy[NOTES * 2]; // flows that this burst's packets are about
+	unsigned n_busy;
 	uint64_t number;
 	uint32_t epoch_s[3];
 	// What happened, so that a run that tried nothing does not look like one that passed.
 	uint64_t left, reached, hairpinned, errors, refused, leases, deleted, reloads, lost, clears;
+	uint64_t pieces, late_pieces, kept_out, opened;
 };
 
 static inline uint32_t draw(struct simulation *s, uint32_t n)
@@ -219,6 +285,15 @@ struct make sim_packet_to(
 bool sim_stands(const struct simulation *s, const struct note *n);
 // A mapping that somebody ended is not to be judged by what was under way to it.
 void sim_lose_letters(struct simulation *s);
+
+// Whether a packet from there is let in to the flow, as far as filtering goes.
+enum belief sim_admits(const struct simulation *s, int flow, struct recipe remote);
+// simulation_pieces.c: a packet in pieces, which may come late, twice or not at all.
+void sim_feed_pieces(struct simulation *s, uint16_t iface, const uint8_t *packet, size_t len,
+	const struct note *note);
+void sim_judge_piece(struct simulation *s, const struct frame *f, const struct note *n);
+void sim_feed(struct simulation *s, uint16_t iface, const uint8_t *bytes, size_t len,
+	const struct note *note);
 
 // simulation_judge.c: what became of a packet, and whether that could be.
 void sim_deliver(void *simulation, struct frame *f);

@@ -5,12 +5,19 @@
 
 // ---- out of the switch: towards the Internet -------------------------------------------------
 
+static struct recipe remote_of(const struct note *n)
+{
+	return (struct recipe){n->peer, n->peer_port};
+}
+
 static uint64_t number_in(const struct frame *f)
 {
-	const uint8_t *l4 = f->p.l3 + f->p.l4_at;
+	const uint8_t *l4 = f->p.l3 + (f->p.l3[0] & 15u) * 4;
 	uint64_t number;
 
-	memcpy(&number, l4 + (f->p.kind == PKT_TCP ? 20 : 8), sizeof number);
+	if (!f->p.resolved || !f->p.later)
+		l4 += f->p.kind == PKT_TCP ? 20 : 8;
+	memcpy(&number, l4, sizeof number);
 	return number;
 }
 
@@ -21,11 +28,13 @@ static void check_group(const struct simulation *s, int flow, struct recipe ext)
 		world_die("flow %d has an address of another group", flow);
 }
 
-static void saw_leave(struct simulation *s, int flow, struct recipe ext)
+static void saw_leave(
+	struct simulation *s, int flow, struct recipe ext, struct recipe to, uint8_t flags)
 {
 	check_group(s, flow, ext);
 	model_claimed(&s->m, flow, ext);
 	model_left(&s->m, flow, ext);
+	talk_out(&s->m, flow, to, flags);
 }
 
 static void peer_receives(struct simulation *s, const struct frame *f, const struct note *n)
@@ -43,11 +52,13 @@ static void peer_receives(struct simulation *s, const struct frame *f, const str
 		world_die("a packet left for somebody else");
 	if (number_in(f) != n->number)
 		world_die("a packet left with another's octets");
-	saw_leave(s, n->from, ext);
+	saw_leave(s, n->from, ext, remote_of(n), n->flags);
 	s->left++;
+	if (n->piece > 1)
+		return;
 	if (chance(s, 60))
 		sim_post(s, UPLINK, sim_packet_to(s, protocol, ext, n->peer, n->peer_port), answer);
-	if (chance(s, 5)) {
+	if (n->piece == 0 && chance(s, 5)) {
 		answer.kind = ERROR_IN;
 		sim_post_error(s, UPLINK, HOP, &f->p, answer);
 	}
@@ -69,6 +80,37 @@ static void leaves(struct simulation *s, const struct frame *f, const struct not
 	s->errors++;
 }
 
+// ---- filtering -------------------------------------------------------------------------------
+
+enum belief sim_admits(const struct simulation *s, int flow, struct recipe remote)
+{
+	const struct flow *f = &s->m.flows[flow];
+	uint8_t group = plan_group_of(&s->plan, &s->m, flow);
+
+	if (group == 255 || s->m.reloading)
+		return PERHAPS;
+	if (f->fixed || f->lease_s > s->m.now_s) // they let everybody in
+		return SURELY;
+	if (f->filtered && f->lent_s + 2 >= s->m.now_s)
+		return PERHAPS;
+	return talk_admits(&s->m, flow, plan_filtering(group, f->protocol), remote);
+}
+
+// Whether it must arrive.
+static bool must_arrive(const struct simulation *s, const struct note *n)
+{
+	if (!sim_stands(s, n))
+		return false;
+	switch ((enum kind)n->kind) {
+	case ERROR_OUT:
+		return true;
+	case ERROR_ROUND:
+		return sim_admits(s, n->to, n->ext) == SURELY;
+	default:
+		return sim_admits(s, n->to, remote_of(n)) == SURELY;
+	}
+}
+
 // ---- out of the switch: towards a subscriber -------------------------------------------------
 
 static int receiver_of(const struct simulation *s, const struct frame *f)
@@ -82,10 +124,16 @@ static int receiver_of(const struct simulation *s, const struct frame *f)
 	return flow;
 }
 
-static void reached(struct simulation *s, int flow, struct recipe ext)
+static void reached(
+	struct simulation *s, int flow, struct recipe ext, struct recipe from, uint8_t flags)
 {
-	if (!model_claimed(&s->m, flow, ext))
+	if (!model_claimed(&s->m, flow, ext)) {
+		if (sim_admits(s, flow, from) == NEVER)
+			world_die("flow %d is reached by a stranger", flow);
 		model_reached(&s->m, flow, ext);
+	}
+	talk_in(&s->m, flow, from, flags);
+	s->opened += s->m.flows[flow].filtered;
 	s->reached++;
 }
 
@@ -106,8 +154,8 @@ static void host_receives(struct simulation *s, const struct frame *f, const str
 		world_die("flow %d received what was meant for flow %d", flow, n->to);
 	if (n->kind != HAIRPIN && f->p.src != n->peer)
 		world_die("a subscriber sees another sender than there was");
-	reached(s, flow, n->ext);
-	if (chance(s, 4))
+	reached(s, flow, n->ext, (struct recipe){f->p.src, f->p.sport}, n->flags);
+	if (n->piece == 0 && chance(s, 4))
 		sim_post_error(s, iface_of_flow(s, flow), s->m.subscribers[flow / FLOWS_EACH].host,
 			&f->p, complaint);
 }
@@ -115,7 +163,7 @@ static void host_receives(struct simulation *s, const struct frame *f, const str
 // RFC 4787 REQ-9a: the sender is seen as the Internet sees him.
 static void hairpin_arrives(struct simulation *s, const struct frame *f, const struct note *n)
 {
-	saw_leave(s, n->from, (struct recipe){f->p.src, f->p.sport});
+	saw_leave(s, n->from, (struct recipe){f->p.src, f->p.sport}, n->ext, n->flags);
 	host_receives(s, f, n);
 	s->hairpinned++;
 }
@@ -160,8 +208,10 @@ static void refused(struct simulation *s, const struct frame *f, const struct no
 	struct nat_key key = model_key(&s->m, n->from);
 	uint8_t type = f->p.l3[f->p.l4_at];
 
-	if (f->p.dst != key.host || f->p.inner.src != key.host ||
-		(f->p.kind == PKT_ICMP_ERROR && f->p.inner.sport != key.port))
+	if (f->p.dst != key.host ||
+		(n->piece == 0 &&
+			(f->p.inner.src != key.host ||
+				(f->p.kind == PKT_ICMP_ERROR && f->p.inner.sport != key.port))))
 		world_die("a refusal is told to somebody else");
 	if (n->kind == LAST_HOP ? type != ICMP_TIME_EXCEEDED : type != ICMP_UNREACHABLE)
 		world_die("a refusal of type %u", type);
@@ -187,25 +237,42 @@ static void replied(struct simulation *s, const struct frame *f, const struct no
 	refused(s, f, n);
 }
 
+static bool is_kept_out(enum drop why)
+{
+	return why == DROP_NO_MAPPING_INBOUND || why == DROP_FILTERED_ADF ||
+	       why == DROP_FILTERED_APDF || why == DROP_UNSOLICITED_SYN;
+}
+
 static void hairpin_dropped(struct simulation *s, const struct frame *f, const struct note *n)
 {
-	if (f->drop != DROP_NO_MAPPING_INBOUND)
+	struct recipe from = {f->p.src, f->p.sport};
+
+	if (f->drop == DROP_TCP_NO_SESSION && model_holds(&s->m, n->from))
+		world_die("a packet of flow %d is dropped: %s", n->from, drop_name(f->drop));
+	if (!is_kept_out(f->drop))
 		return;
-	saw_leave(s, n->from, (struct recipe){f->p.src, f->p.sport});
-	if (sim_stands(s, n))
-		world_die("a hairpin did not reach flow %d, which has a mapping", n->to);
+	saw_leave(s, n->from, from, n->ext, n->flags);
+	if (sim_stands(s, n) && sim_admits(s, n->to, from) == SURELY)
+		world_die("a hairpin did not reach flow %d, which has a mapping: %s", n->to,
+			drop_name(f->drop));
 }
 
 static void dropped(struct simulation *s, const struct frame *f, const struct note *n)
 {
-	int holder = n->kind == SCAN ? model_at(&s->m, f->p.kind, n->ext) : NOBODY;
+	int holder = n->kind == SCAN ? model_at(&s->m, n->protocol, n->ext) : NOBODY;
 
+	if (n->piece > 0)
+		sim_judge_piece(s, f, n);
+	if (n->piece > 1 || (n->piece == 1 && f->drop == DROP_FRAG_OVERLAP))
+		return;
+	s->kept_out += f->drop == DROP_FILTERED_ADF || f->drop == DROP_FILTERED_APDF;
 	if (n->kind == HAIRPIN)
 		hairpin_dropped(s, f, n);
-	else if (sim_stands(s, n))
+	else if (must_arrive(s, n))
 		world_die("a packet of kind %u for flow %d is dropped: %s", n->kind, n->to,
 			drop_name(f->drop));
-	if (holder != NOBODY && model_holds(&s->m, holder))
+	if (holder != NOBODY && model_holds(&s->m, holder) &&
+		sim_admits(s, holder, remote_of(n)) == SURELY)
 		world_die("a packet for flow %d is dropped: %s", holder, drop_name(f->drop));
 	if (n->kind == FROM_HOST && model_holds(&s->m, n->from))
 		world_die("a packet of flow %d is dropped: %s", n->from, drop_name(f->drop));
@@ -216,11 +283,13 @@ static void dropped(struct simulation *s, const struct frame *f, const struct no
 void sim_deliver(void *ctx, struct frame *f)
 {
 	struct simulation *s = ctx;
-	const struct note *n = &s->notes[f->tag];
+	const struct note *n = &s->notes[f->tag % NOTES_KEPT];
 
 	if (f->verdict == VERDICT_PASS && f->p.l3[8] != n->ttl - 1)
 		world_die("a packet of kind %u came with a TTL of %u and leaves with %u", n->kind,
 			n->ttl, f->p.l3[8]);
+	if (n->piece > 0 && f->verdict == VERDICT_PASS)
+		sim_judge_piece(s, f, n);
 	if (f->verdict == VERDICT_DROP)
 		dropped(s, f, n);
 	else if (f->verdict == VERDICT_REPLY)

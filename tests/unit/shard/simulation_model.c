@@ -73,19 +73,16 @@ int model_find(const struct model *m, const struct nat_key *key)
 
 static uint32_t shortest_s(const struct flow *f)
 {
-	switch (f->protocol) {
-	case NAT_UDP:
-		return f->replied ? 300 : 120; // unanswered ones of an unanswered block end early
-	case NAT_TCP:
-		return 240;
-	default:
+	if (f->protocol == NAT_ICMP)
 		return 60;
-	}
+	return f->replied && !f->filtered ? 300 : 120; // unanswered ones end early
 }
 
 static uint32_t longest_s(const struct flow *f)
 {
-	uint32_t timeout = f->protocol == NAT_UDP ? 300 : f->protocol == NAT_TCP ? 7440 : 60;
+	uint32_t timeout = f->protocol == NAT_UDP   ? 300
+			   : f->protocol == NAT_TCP ? SIM_TCP_IDLE_S
+						    : 60;
 
 	return timeout + 10 + timeout / 50 + 1; // the sweep's delay
 }
@@ -112,8 +109,11 @@ bool model_holds(const struct model *m, int flow)
 
 	if (!f->known || f->shaky || is_claimed(m, flow))
 		return false;
-	return f->fixed || f->lease_s >= m->now_s ||
-	       (f->sent && m->now_s - f->last_s <= shortest_s(f));
+	if (f->fixed || f->lease_s >= m->now_s)
+		return true;
+	if (f->protocol == NAT_TCP)
+		return f->sent && talk_keeps(m, f);
+	return f->sent && m->now_s - f->last_s <= shortest_s(f);
 }
 
 bool model_ended(const struct model *m, int flow)
@@ -151,6 +151,14 @@ int model_at(const struct model *m, uint8_t protocol, struct recipe ext)
 	int flow = *place(m, protocol, ext) - 1;
 
 	return flow >= 0 && stands_at(m, flow, ext) ? flow : NOBODY;
+}
+
+int model_last_at(const struct model *m, uint8_t protocol, struct recipe ext)
+{
+	int flow = *place(m, protocol, ext) - 1;
+	const struct flow *f = &m->flows[flow < 0 ? 0 : flow];
+
+	return flow >= 0 && f->ext.addr == ext.addr && f->ext.port == ext.port ? flow : NOBODY;
 }
 
 // A flow of the same subscriber that has another address; NOBODY: they are together.
@@ -199,6 +207,10 @@ static void settle_at(struct model *m, int flow, struct recipe ext, bool leased)
 		f->shaky |= m->reloading;
 		f->sent = f->replied = false;
 		f->lease_s = 0;
+		if (f->known && !stands_at(m, flow, ext) && !f->shaky)
+			talk_forget(f);
+		else
+			talk_doubt(f);
 	}
 	f->known = true;
 	f->ext = ext;
@@ -223,6 +235,7 @@ void model_leased(struct model *m, int flow, struct recipe ext, uint32_t lifetim
 {
 	settle_at(m, flow, ext, true);
 	m->flows[flow].lease_s = m->now_s + lifetime_s;
+	m->flows[flow].lent_s = max_u32(m->flows[flow].lent_s, m->flows[flow].lease_s);
 	may_live_until(&m->flows[flow], m->flows[flow].lease_s + 2);
 }
 
@@ -264,4 +277,11 @@ void model_forget(struct model *m, int flow)
 
 	f->known = f->sent = f->replied = false;
 	f->lease_s = 0;
+	talk_doubt(f);
+}
+
+void model_end(struct model *m, int flow)
+{
+	model_forget(m, flow);
+	talk_forget(&m->flows[flow]);
 }

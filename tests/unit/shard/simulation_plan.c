@@ -117,6 +117,7 @@ static void say_offices(struct text *t, const struct plan *p, const struct model
 	say(t,
 		"    port-set-size: 64\n    port-range: [1024, 9215]\n"
 		"    pcp: { listen: [198.18.0.2] }\n"
+		"    filtering-type: { udp: apdf, tcp: apdf, icmp: adf }\n"
 		"    external-address-pool: [203.0.113.8%s]\n",
 		p->lent ? ", 203.0.113.9" : "");
 	say_statics(t, p, m, true);
@@ -136,15 +137,18 @@ const char *plan_text(const struct plan *p, const struct model *m)
 		"limits: { mappings: 32k, leases: 4k, subscribers: 2k, external-addresses: 12,\n"
 		"  new-subscriber-rate: 1000000, new-subscriber-burst: 1000000,\n"
 		"  icmp-error-rate: 100 }\n"
+		"timers: { allow-short-timers: true, tcp-trans-open-timeout: %u,\n"
+		"  tcp-rst-timeout: %u, tcp-trans-close-timeout: %u, tcp-idle-timeout: %u }\n"
 		"nat-groups:\n",
-		p->n_workers);
+		p->n_workers, SIM_TCP_OPEN_S, SIM_TCP_RST_S, SIM_TCP_CLOSE_S, SIM_TCP_IDLE_S);
 	say_homes(&t, p, m);
 	say_offices(&t, p, m);
 	say(&t, "  poor:\n" // as few blocks as shards could be: most of them go without
 		"    subscribers: [100.67.0.0/24]\n"
 		"    external-address-pool: [203.0.113.12]\n"
 		"    port-set-size: 1024\n"
-		"    port-range: [1024, 5119]\n");
+		"    port-range: [1024, 5119]\n"
+		"    filtering-type: { udp: adf, tcp: adf, icmp: apdf }\n");
 	return t.at;
 }
 
@@ -158,6 +162,17 @@ uint8_t plan_group_of(const struct plan *p, const struct model *m, int flow)
 	if (block != ROAMING_BLOCK)
 		return groups[block];
 	return p->roaming == 0 ? HOMES : p->roaming == 1 ? OFFICES : 255;
+}
+
+enum nat_filtering plan_filtering(uint8_t group, uint8_t protocol)
+{
+	static const uint8_t filtering[][NAT_PROTOCOLS] = {
+		[HOMES] = {NAT_EIF, NAT_EIF, NAT_EIF},
+		[OFFICES] = {NAT_APDF, NAT_APDF, NAT_ADF},
+		[POOR] = {NAT_ADF, NAT_ADF, NAT_APDF},
+	};
+
+	return filtering[group][protocol - 1];
 }
 
 uint8_t plan_group_at(const struct plan *p, ip4 addr)
@@ -213,6 +228,15 @@ static void claim_statics(struct model *m, const struct plan *old, const struct 
 	}
 }
 
+void plan_apply(const struct plan *p, struct model *m)
+{
+	for (int flow = 0; flow < FLOWS; flow++) {
+		uint8_t group = plan_group_of(p, m, flow);
+		struct flow *f = &m->flows[flow];
+		f->filtered = group != 255 && plan_filtering(group, f->protocol) != NAT_EIF;
+	}
+}
+
 void plan_reload(struct model *m, const struct plan *old, const struct plan *new)
 {
 	m->reloading = true;
@@ -224,6 +248,7 @@ void plan_reload(struct model *m, const struct plan *old, const struct plan *new
 		model_subscriber(m, flow)->disturbed = true;
 	}
 	claim_statics(m, old, new);
+	plan_apply(new, m);
 }
 
 void plan_settled(struct model *m)

@@ -5,59 +5,115 @@
 
 // ---- into the switch -------------------------------------------------------------------------
 
-static void feed(struct simulation *s, uint16_t iface, const uint8_t *bytes, size_t len,
+static uint32_t n_fed(const struct simulation *s)
+{
+	return (uint32_t)(s->n_notes - s->first_note);
+}
+
+static void feed_once(struct simulation *s, uint16_t iface, const uint8_t *bytes, size_t len,
 	const struct note *note)
 {
-	if (s->n_notes == NOTES)
+	if (n_fed(s) == NOTES)
 		world_die("too many packets in one burst");
-	s->notes[s->n_notes] = *note;
+	s->notes[s->n_notes % NOTES_KEPT] = *note;
+	world_feed(&s->w, iface, bytes, len, s->n_notes++);
+}
+
+static void set_busy(struct simulation *s, int flow)
+{
+	if (flow == NOBODY)
+		return;
+	s->m.flows[flow].busy = true;
+	s->busy[s->n_busy++] = flow;
+}
+
+// Whom a packet from anybody concerns.
+static int aim_of(const struct simulation *s, const struct note *n)
+{
+	return n->kind == SCAN ? model_last_at(&s->m, n->protocol, n->ext) : n->to;
+}
+
+void sim_feed(struct simulation *s, uint16_t iface, const uint8_t *bytes, size_t len,
+	const struct note *note)
+{
 	if (note->from != NOBODY)
 		s->m.flows[note->from].stirring = true;
-	world_feed(&s->w, iface, bytes, len, s->n_notes++);
-	if (s->n_notes < NOTES && chance(s, 3)) { // doubled on the way
-		s->notes[s->n_notes] = *note;
-		world_feed(&s->w, iface, bytes, len, s->n_notes++);
+	set_busy(s, note->from);
+	set_busy(s, aim_of(s, note));
+	feed_once(s, iface, bytes, len, note);
+	if (n_fed(s) < NOTES && chance(s, 3)) { // doubled on the way
+		s->datagrams[note->datagram % DATAGRAMS].doubled = true;
+		feed_once(s, iface, bytes, len, note);
 	}
 }
 
+// The order of a burst's packets is not that in which they are looked up, so that one packet a
+// burst is about a flow where the order counts.
+static bool is_busy(const struct simulation *s, int flow)
+{
+	const struct flow *f = &s->m.flows[flow < 0 ? 0 : flow];
+
+	return flow != NOBODY && f->busy && (f->protocol == NAT_TCP || f->filtered);
+}
+
+static bool can_feed(const struct simulation *s, const struct note *n)
+{
+	return n_fed(s) + PIECES * 2 <= NOTES && !is_busy(s, n->from) && !is_busy(s, aim_of(s, n));
+}
+
 // In a burst, answers are looked up after the packets from inside that follow them: a mapping may
-// end and be made anew before.
+// end and be made anew before. Pieces that had to wait go on behind it.
 static void flush(struct simulation *s)
 {
 	world_flush(&s->w);
-	for (unsigned i = 0; i < s->n_notes; i++) {
-		if (s->notes[i].from != NOBODY)
-			s->m.flows[s->notes[i].from].stirring = false;
+	for (uint64_t i = s->first_note; i < s->n_notes; i++) {
+		const struct note *n = &s->notes[i % NOTES_KEPT];
+		if (n->from != NOBODY)
+			s->m.flows[n->from].stirring = false;
 	}
-	s->n_notes = 0;
+	while (s->n_busy > 0)
+		s->m.flows[s->busy[--s->n_busy]].busy = false;
+	s->first_note = s->n_notes;
+	for (unsigned i = 0; i < 4 && s->w.n_held > 0; i++) {
+		world_step(&s->w);
+		world_flush(&s->w);
+	}
 }
 
 static size_t write_packet(
 	struct simulation *s, struct make m, struct note *note, uint8_t packet[MAKE_MAX])
 {
-	uint8_t payload[64] = {0};
+	uint8_t payload[64];
 
 	note->number = ++s->number;
 	m.ttl = m.ttl ? m.ttl : 64;
 	note->ttl = m.ttl;
-	memcpy(payload, &note->number, sizeof note->number);
+	note->flags = m.flags;
+	for (unsigned i = 0; i < sizeof payload; i += sizeof note->number)
+		memcpy(payload + i, &note->number, sizeof note->number);
 	m.payload = payload;
-	m.payload_len = sizeof note->number + draw(s, 40);
+	m.payload_len = sizeof note->number * (1 + draw(s, 7));
 	return make_packet(packet, &m);
 }
 
 static void feed_packet(struct simulation *s, uint16_t iface, struct make m, struct note note)
 {
 	uint8_t packet[MAKE_MAX];
-	size_t len = write_packet(s, m, &note, packet);
+	size_t len;
 
-	feed(s, iface, packet, len, &note);
+	if (!can_feed(s, &note))
+		return;
+	len = write_packet(s, m, &note, packet);
+	if (m.protocol == IP_UDP && m.option_words == 0 && chance(s, 8))
+		sim_feed_pieces(s, iface, packet, len, &note);
+	else
+		sim_feed(s, iface, packet, len, &note);
 }
 
 static uint8_t tcp_flags(struct simulation *s)
 {
-	static const uint8_t flags[] = {
-		TCP_SYN, TCP_ACK, TCP_ACK, TCP_ACK | TCP_PSH, TCP_ACK | TCP_FIN, TCP_RST};
+	static const uint8_t flags[] = {TCP_SYN, TCP_SYN, TCP_SYN | TCP_ACK, TCP_ACK,
+		TCP_ACK | TCP_PSH, TCP_ACK | TCP_FIN, TCP_RST, TCP_RST | TCP_ACK};
 
 	return flags[draw(s, ARRAY_SIZE(flags))];
 }
@@ -180,11 +236,11 @@ static void deliver_letters(struct simulation *s)
 			letter_drop(s, i);
 			continue;
 		}
-		if (l->at > s->w.now || s->n_notes + 2 > NOTES || chance(s, 10)) {
+		if (l->at > s->w.now || !can_feed(s, &l->note) || chance(s, 10)) {
 			i++;
 			continue;
 		}
-		feed(s, l->iface, l->bytes, l->len, &l->note);
+		sim_feed(s, l->iface, l->bytes, l->len, &l->note);
 		*l = s->letters[--s->n_letters];
 	}
 }
@@ -215,7 +271,7 @@ static void feed_request(struct simulation *s, int flow)
 	n.foreign = s->m.flows[flow].lease_s > s->m.now_s + 2 && chance(s, 10);
 	n.request.nonce.b[11] = n.foreign;
 	len = ask_packet(packet, key.host, server_of(s, flow), &n.request);
-	feed(s, iface_of_flow(s, flow), packet, len, &n);
+	sim_feed(s, iface_of_flow(s, flow), packet, len, &n);
 }
 
 // PCP is answered before the tables are looked up, so it has bursts of its own: the model knows
@@ -230,13 +286,22 @@ void sim_ask(struct simulation *s)
 
 // ---- traffic ---------------------------------------------------------------------------------
 
+// Old acquaintances, of those who remember what was said.
+static void draw_peer(struct simulation *s, int flow, struct note *n)
+{
+	const struct flow *f = &s->m.flows[flow];
+	bool old = f->protocol == NAT_TCP || f->filtered;
+
+	n->peer = PEERS + 1 + draw(s, old ? 3 : 250);
+	n->peer_port = (uint16_t)(1 + draw(s, old ? 4 : 65535));
+}
+
 static void feed_from_host(struct simulation *s, int flow, uint8_t kind)
 {
 	struct note n = {.kind = kind, .from = flow, .to = NOBODY};
 	struct make m;
 
-	n.peer = PEERS + 1 + draw(s, 250);
-	n.peer_port = (uint16_t)(1 + draw(s, 65535));
+	draw_peer(s, flow, &n);
 	m = packet_of(s, flow, n.peer, n.peer_port);
 	m.ttl = kind == LAST_HOP ? 1 : (uint8_t)(2 + draw(s, 250));
 	feed_packet(s, iface_of_flow(s, flow), m, n);
@@ -248,7 +313,7 @@ static void feed_hairpin(struct simulation *s, int from, int to)
 	struct note n = {.kind = HAIRPIN, .from = from, .to = to, .ext = f->ext};
 
 	if (!model_holds(&s->m, to) || f->protocol == NAT_ICMP ||
-		f->protocol != s->m.flows[from].protocol)
+		f->protocol != s->m.flows[from].protocol || !talk_has_place(&s->m, from, f->ext))
 		return;
 	feed_packet(s, iface_of_flow(s, from), packet_of(s, from, f->ext.addr, f->ext.port), n);
 }
@@ -256,14 +321,16 @@ static void feed_hairpin(struct simulation *s, int from, int to)
 // At an old acquaintance's, or anywhere.
 static void feed_scan(struct simulation *s)
 {
-	struct flow *f = &s->m.flows[draw(s, FLOWS)];
+	int flow = (int)draw(s, FLOWS);
+	struct flow *f = &s->m.flows[flow];
 	struct note n = {.kind = SCAN, .from = NOBODY, .to = NOBODY};
 
-	n.peer = PEERS + 1 + draw(s, 250);
-	n.peer_port = (uint16_t)(1 + draw(s, 65535));
+	draw_peer(s, flow, &n);
+	n.peer += chance(s, 50) ? 0 : 128;
 	n.ext = f->ext;
 	if (n.ext.addr == 0 || chance(s, 30))
 		n.ext = (struct recipe){POOL + 1 + draw(s, 15), (uint16_t)draw(s, 65536)};
+	n.protocol = f->protocol;
 	feed_packet(s, UPLINK, sim_packet_to(s, f->protocol, n.ext, n.peer, n.peer_port), n);
 }
 
@@ -311,6 +378,7 @@ void sim_probe_claims(struct simulation *s)
 	for (unsigned i = 0; i < STATICS; i++) {
 		const struct claim *c = &s->m.claims[i];
 		struct note n = {.kind = SCAN, .from = NOBODY, .to = NOBODY, .peer = PEERS + 1};
+		n.protocol = s->m.flows[c->flow].protocol;
 		if (!c->open)
 			continue;
 		n.ext = c->external;

@@ -136,7 +136,7 @@ Test(add, a_static_mapping_outlives_every_lifetime_and_a_reload)
 	wish = wish_of(SHARD_DELETE_MAPPING, HOME, 8080);
 	cr_assert_eq(grant(&w, 0, &wish).error, 0);
 	put(&w, OUTSIDE_PORT, tcp_of(PEER, 9, 0xcb007104, 2000, TCP_SYN), &f);
-	expect_drop(&f, DROP_NO_MAPPING_INBOUND);
+	expect_drop(&f, DROP_UNSOLICITED_SYN);
 	world_close(&w);
 }
 

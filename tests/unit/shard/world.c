@@ -8,8 +8,10 @@
 enum {
 	SEED = 4787,
 	STEPS_MOST = 1000000, // until everybody must have settled
-	HANDOFFS_MOST = 2     // a hairpin, and an error about it
+	HANDOFFS_MOST = 3     // a fragment to its ports' owner, a hairpin, and an error about it
 };
+
+#define TAG_LATE UINT64_MAX // held by a shard for a while
 
 void world_die(const char *format, ...)
 {
@@ -59,6 +61,11 @@ static bool quote_is_right(const uint8_t *icmp, size_t len)
 	return len >= 8 + 28 && make_sum(0, quote, (quote[0] & 15u) * 4) == 0;
 }
 
+static bool is_fragment(const uint8_t *packet)
+{
+	return (get16(packet + 6) & (IP4_MF | IP4_OFFSET)) != 0;
+}
+
 bool world_sums_are_right(const uint8_t *packet, size_t len)
 {
 	size_t header = (packet[0] & 15u) * 4, l4_len = len - header;
@@ -66,6 +73,8 @@ bool world_sums_are_right(const uint8_t *packet, size_t len)
 
 	if (make_sum(0, packet, header) != 0 || get16(packet + 2) != len)
 		return false;
+	if (is_fragment(packet)) // the rest of what its checksum covers is elsewhere
+		return true;
 	switch (packet[9]) {
 	case IP_UDP:
 		return get16(l4 + 6) == 0 || make_sum(pseudo_sum(packet, l4_len), l4, l4_len) == 0;
@@ -85,6 +94,8 @@ static bool is_in_step(const struct pkt *p)
 
 	if (p->dst >> 28 == 14) // ours alone may go to a group; the parse takes no such packet
 		return true;
+	if (is_fragment(p->l3)) // it may have got the ports of its datagram
+		return true;
 	if (make_parse(&again, p->l3, p->len) != DROP_NONE)
 		return false;
 	return p->src == again.src && p->dst == again.dst && p->len == again.len &&
@@ -99,14 +110,16 @@ static void look_at_leaving(const struct world *w, struct frame *f)
 		world_die(
 			"a packet leaves by next hop %u of %u", p->next_hop, w->conf->n_next_hops);
 	f->out = w->conf->next_hops[p->next_hop].iface;
+	if (p->len > w->conf->interfaces[f->out].mtu)
+		world_die("a packet leaves that does not fit its link");
+	if (p->kind == PKT_IP6)
+		return;
 	if (p->via == 0)
 		world_die("a packet leaves to nobody");
 	if (!world_sums_are_right(p->l3, p->len))
 		world_die("a packet leaves with a wrong checksum");
 	if (!is_in_step(p))
 		world_die("a packet leaves whose octets say something else");
-	if (p->len > w->conf->interfaces[f->out].mtu)
-		world_die("a packet leaves that does not fit its link");
 }
 
 static struct pkt *sink_alloc(void *ctx)
@@ -121,17 +134,41 @@ static struct pkt *sink_alloc(void *ctx)
 	return &w->spare.p;
 }
 
+static void note_sent(struct world *w, const struct frame *from)
+{
+	struct frame *f = &w->sent[w->n_sent++ % w->n_kept];
+
+	*f = *from;
+	memmove(f->bytes, from->p.l3, from->p.len);
+	f->p.l3 = f->bytes;
+}
+
 static void sink_send(void *ctx, struct pkt *p)
 {
 	struct world *w = ctx;
-	struct frame *f = &w->sent[w->n_sent % w->n_kept];
 
 	if (p != &w->spare.p)
 		world_die("a shard sends what is not its own");
 	look_at_leaving(w, &w->spare);
-	*f = w->spare;
-	f->p.l3 = f->bytes;
-	w->n_sent++;
+	note_sent(w, &w->spare);
+}
+
+static void judge(struct world *w, uint16_t shard, struct frame *f, struct pkt *p, enum verdict v);
+
+static void sink_give(void *ctx, struct pkt *p, enum verdict verdict)
+{
+	struct world *w = ctx;
+	struct frame *f = p->buf, **at = &w->held;
+
+	while (*at != NULL && *at != f)
+		at = &(*at)->next;
+	if (*at == NULL || verdict == VERDICT_HOLD)
+		world_die("a shard gives what it did not hold");
+	*at = f->next;
+	w->n_held--;
+	w->released[f->shard]++;
+	judge(w, f->shard, f, p, verdict);
+	free(f);
 }
 
 // ---- the snapshot ----------------------------------------------------------------------------
@@ -180,12 +217,14 @@ static void open_shard(struct world *w, uint16_t k)
 		.n_shards = w->n,
 		.limits = conf_shard_limits(w->conf),
 		.clients = conf_shard_clients(w->conf),
+		.fragments = w->conf->fragments,
+		.syns = w->conf->syns,
 		.epochs = w->epochs};
 
 	rng_init_u64(&setup.seed, SEED + k);
 	w->mem[k] = zeroed(shard_size(&setup));
 	w->shard[k] = shard_init(w->mem[k], &setup, w->now);
-	w->queue[k].frames = zeroed(WORLD_QUEUE * sizeof(struct frame));
+	w->queue[k].frames = zeroed(WORLD_QUEUE * sizeof(struct frame *));
 }
 
 void world_keep(struct world *w, unsigned n)
@@ -199,7 +238,8 @@ void world_keep(struct world *w, unsigned n)
 void world_open(struct world *w, const char *yaml)
 {
 	*w = (struct world){.now = WORLD_START_S * NS_PER_S};
-	w->sink = (struct shard_sink){.ctx = w, .alloc = sink_alloc, .send = sink_send};
+	w->sink = (struct shard_sink){
+		.ctx = w, .alloc = sink_alloc, .send = sink_send, .give = sink_give};
 	world_keep(w, WORLD_SENT);
 	w->epochs = zeroed(sizeof *w->epochs);
 	w->conf = load(yaml, NULL);
@@ -219,6 +259,11 @@ void world_close(struct world *w)
 	for (uint16_t k = 0; k < w->n; k++) {
 		free(w->mem[k]);
 		free(w->queue[k].frames);
+	}
+	while (w->held != NULL) {
+		struct frame *next = w->held->next;
+		free(w->held);
+		w->held = next;
 	}
 	conf_destroy(w->conf);
 	free(w->epochs);
@@ -275,9 +320,14 @@ void world_set_epoch(struct world *w, uint32_t group, uint32_t age_s)
 
 // ---- the switch ------------------------------------------------------------------------------
 
+static void keep(void *ctx, struct frame *f);
+
+// What comes later than its world_put() is not that one's any more.
 static void end(struct world *w, struct frame *f)
 {
-	if (w->deliver != NULL)
+	if (w->deliver == keep && f->tag == TAG_LATE)
+		note_sent(w, f);
+	else if (w->deliver != NULL)
 		w->deliver(w->ctx, f);
 }
 
@@ -286,9 +336,14 @@ static struct frame *queue_place(struct world *w, uint16_t shard)
 {
 	struct world_queue *q = &w->queue[shard];
 
+	struct frame *f = malloc(sizeof *f);
+
 	if (q->n == WORLD_QUEUE)
 		world_die("the queue of shard %u is full", shard);
-	return &q->frames[(q->first + q->n++) % WORLD_QUEUE];
+	if (f == NULL)
+		world_die("no memory");
+	q->frames[(q->first + q->n++) % WORLD_QUEUE] = f;
+	return f;
 }
 
 static void copy_packet(struct frame *to, const struct pkt *p)
@@ -320,8 +375,8 @@ void world_feed(struct world *w, uint16_t iface, const uint8_t *packet, size_t l
 	copy_packet(f, &p);
 }
 
-// As io does: the octets travel, with the interface, the stage and for third parties the Epoch; the
-// rest is found anew.
+// As io does: the octets travel, with the interface, the stage, for third parties the Epoch and for
+// resolved fragments kind and ports; the rest is found anew.
 static void hand_over(struct world *w, const struct frame *from, const struct pkt *p)
 {
 	struct frame *f = queue_place(w, p->owner);
@@ -340,6 +395,8 @@ static void hand_over(struct world *w, const struct frame *from, const struct pk
 	f->p.room = WORLD_ROOM;
 	f->p.stage = p->stage;
 	f->p.epoch_s = p->epoch_s;
+	if (p->resolved)
+		pkt_resolve(&f->p, p->kind, p->sport, p->dport);
 	if (f->handoffs > HANDOFFS_MOST)
 		world_die("a packet changes hands again and again");
 	if (shard_owner(w->conf, &f->p, p->owner) != p->owner)
@@ -365,12 +422,20 @@ static void judge(struct world *w, uint16_t shard, struct frame *f, struct pkt *
 		end(w, f);
 		return;
 	case VERDICT_DROP:
-		if (p->drop == DROP_NONE || p->drop >= DROP_COUNT)
+		if (p->drop >= DROP_COUNT)
 			world_die("a packet is dropped without a reason");
+		w->cut += p->drop == DROP_NONE;
 		end(w, f);
 		return;
+	case VERDICT_HOLD:
+		f->next = w->held;
+		w->held = f;
+		w->n_held++;
+		if (w->deliver == keep)
+			f->tag = TAG_LATE;
+		return;
 	default:
-		world_die("nothing here punts or holds");
+		world_die("nothing here punts");
 	}
 }
 
@@ -382,12 +447,14 @@ static void run_burst(struct world *w, uint16_t shard)
 	enum verdict verdicts[SHARD_BURST];
 
 	for (unsigned i = 0; i < n; i++)
-		packets[i] = q->frames[(q->first + i) % WORLD_QUEUE].p;
+		packets[i] = q->frames[(q->first + i) % WORLD_QUEUE]->p;
 	w->given[shard] += n;
 	shard_run(w->shard[shard], w->conf, w->now, packets, verdicts, n, &w->sink);
 	for (unsigned i = 0; i < n; i++) {
-		struct frame *f = &q->frames[q->first];
+		struct frame *f = q->frames[q->first];
 		judge(w, shard, f, &packets[i], verdicts[i]);
+		if (verdicts[i] != VERDICT_HOLD)
+			free(f);
 		q->first = (q->first + 1) % WORLD_QUEUE;
 		q->n--;
 	}
@@ -423,12 +490,14 @@ static void keep(void *ctx, struct frame *f)
 void world_put(
 	struct world *w, uint16_t iface, const uint8_t *packet, size_t len, struct frame *out)
 {
+	unsigned held = w->n_held;
+
 	out->verdict = VERDICT_HOLD;
 	w->deliver = keep;
 	w->ctx = out;
 	world_feed(w, iface, packet, len, 0);
 	world_flush(w);
-	if (out->verdict == VERDICT_HOLD)
+	if (out->verdict == VERDICT_HOLD && w->n_held == held)
 		world_die("a packet is lost in the switch");
 }
 
@@ -441,7 +510,8 @@ static void account_shard(const struct world *w, uint16_t k)
 
 	for (unsigned v = 0; v <= VERDICT_HOLD; v++)
 		verdicts += w->verdicts[k][v];
-	if (verdicts != w->given[k] || c->inside_packets + c->outside_packets != w->given[k])
+	if (verdicts != w->given[k] + w->released[k] ||
+		c->inside_packets + c->outside_packets != w->given[k])
 		world_die("shard %u lost count of its packets", k);
 }
 
@@ -459,7 +529,7 @@ static void account_drops(const struct world *w)
 		for (unsigned d = 0; d < DROP_COUNT; d++)
 			counted += d == DROP_ICMP_RATE ? 0 : c->drops[d];
 	}
-	if (counted != dropped + told + w->denied)
+	if (counted + w->cut != dropped + told + w->denied)
 		world_die("%lu packets were dropped, %lu told of and %lu had no buffer, but %lu "
 			  "are counted",
 			(unsigned long)dropped, (unsigned long)told, (unsigned long)w->denied,

@@ -19,17 +19,18 @@ enum {
 
 struct frame { // a packet on its way through the switch, and what became of it
 	enum verdict verdict;
-	enum drop drop;    // with VERDICT_DROP
-	uint16_t shard;    // who judged it last
-	uint16_t out;      // PASS, REPLY: the interface it leaves by
-	unsigned handoffs; // times it changed hands
-	uint64_t tag;      // the test's own
-	struct pkt p;      // of `bytes`
+	enum drop drop;     // with VERDICT_DROP
+	uint16_t shard;     // who judged it last
+	uint16_t out;       // PASS, REPLY: the interface it leaves by
+	unsigned handoffs;  // times it changed hands
+	uint64_t tag;       // the test's own
+	struct frame *next; // of those that the shards hold
+	struct pkt p;       // of `bytes`
 	uint8_t bytes[WORLD_ROOM];
 };
 
 struct world_queue {
-	struct frame *frames; // WORLD_QUEUE
+	struct frame **frames; // WORLD_QUEUE
 	unsigned first, n;
 };
 
@@ -47,9 +48,11 @@ struct world {
 	void (*deliver)(void *ctx, struct frame *f);
 	void *ctx;
 
-	struct frame *sent; // WORLD_SENT, made by the shards themselves
+	struct frame *sent; // WORLD_SENT, made by the shards themselves, or held by them until now
 	unsigned n_sent;
 	unsigned n_kept; // the last so many of them
+	struct frame *held;
+	unsigned n_held;
 	struct frame spare; // what the sink gives out
 	bool no_buffers;    // the sink has none
 	uint64_t denied;    // times it said so
@@ -57,6 +60,8 @@ struct world {
 	uint64_t put, unparsed;                            // into the switch; dropped by the parse
 	uint64_t given[WORLD_SHARDS];                      // to shard_run()
 	uint64_t verdicts[WORLD_SHARDS][VERDICT_HOLD + 1]; // from it
+	uint64_t released[WORLD_SHARDS];                   // those it had held
+	uint64_t cut;                                      // those that left in pieces
 };
 
 // ---- life ------------------------------------------------------------------------------------
@@ -82,7 +87,8 @@ void world_set_epoch(struct world *w, uint32_t group, uint32_t age_s);
 // are empty; each packet is delivered in the end.
 void world_feed(struct world *w, uint16_t iface, const uint8_t *packet, size_t len, uint64_t tag);
 void world_flush(struct world *w);
-// One packet through, alone.
+// One packet through, alone. VERDICT_HOLD: a shard holds it; when it lets it go it is in `sent`. A
+// packet that leaves in pieces is dropped for DROP_NONE, its pieces are in `sent`.
 void world_put(
 	struct world *w, uint16_t iface, const uint8_t *packet, size_t len, struct frame *out);
 
