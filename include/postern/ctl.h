@@ -35,7 +35,8 @@ MUST_CHECK int ctl_create(const struct ctl_setup *setup, struct ctl **out);
 // again. -errno when waiting itself fails.
 MUST_CHECK int ctl_run(struct ctl *ctl);
 
-// Closes clients and removes the socket. Before io_destroy(). NULL is fine.
+// Writes what is left of the NAT log, closes clients and removes the socket. Before io_destroy(),
+// best after the workers have stopped: then nothing is left behind. NULL is fine.
 void ctl_destroy(struct ctl *ctl);
 
 #endif

@@ -124,6 +124,8 @@ static enum shard_wish_kind wish_kind(enum request_kind kind)
 		return SHARD_DELETE_MAPPING;
 	case REQUEST_CLEAR_SUBSCRIBER:
 		return SHARD_CLEAR_SUBSCRIBER;
+	case REQUEST_SHOW_SESSIONS:
+		return SHARD_SHOW_SESSIONS;
 	default:
 		return SHARD_SHOW_MAPPINGS;
 	}
@@ -132,13 +134,15 @@ static enum shard_wish_kind wish_kind(enum request_kind kind)
 static bool is_walk(const struct ask *ask)
 {
 	return ask->wish.kind == SHARD_SHOW_MAPPINGS || ask->wish.kind == SHARD_SHOW_SUBSCRIBERS ||
-	       ask->wish.kind == SHARD_SHOW_LEASES || ask->wish.kind == SHARD_SHOW_CLIENTS;
+	       ask->wish.kind == SHARD_SHOW_LEASES || ask->wish.kind == SHARD_SHOW_CLIENTS ||
+	       ask->wish.kind == SHARD_SHOW_SESSIONS;
 }
 
 // A deed, or a walk over what one subscriber has: it must be clear who is meant.
 static bool is_of_one(const struct ask *ask)
 {
-	return !is_walk(ask) || ask->wish.kind == SHARD_SHOW_LEASES;
+	return !is_walk(ask) || ask->wish.kind == SHARD_SHOW_LEASES ||
+	       ask->wish.kind == SHARD_SHOW_SESSIONS;
 }
 
 static bool prepare(struct ctl *ctl, struct client *c)
@@ -305,6 +309,14 @@ static void take_row(
 		client_row(c, row_of_subscriber(ctl, shard, &answer->subscriber));
 		ask->rows++;
 		break;
+	case SHARD_ROW_SESSION:
+		client_row(c, row_of_session(ctl, shard, &answer->session));
+		ask->rows++;
+		break;
+	case SHARD_ROW_TENANCY:
+		if (ask->trace)
+			trace_take(ask, shard, &answer->tenancy);
+		break;
 	case SHARD_ROW_CLIENT:
 		if (ask->top)
 			top_offer(ask, shard, &answer->client);
@@ -338,6 +350,8 @@ static void take_answer(struct ctl *ctl, uint16_t shard, const struct shard_answ
 	send_mapping(c);
 	if (is_walk(&c->ask) && answer->error == 0)
 		take_end_of_walk(&c->ask, answer);
+	else if (c->ask.trace)
+		trace_end(ctl, c, answer);
 	else
 		deeds_end(ctl, c, answer);
 }

@@ -44,8 +44,10 @@ static void end_request(struct client *c)
 		request_fini(&c->request);
 	json_decref(c->ask.row);
 	free(c->ask.top);
+	free(c->ask.trace);
 	c->ask.row = NULL;
 	c->ask.top = NULL;
+	c->ask.trace = NULL;
 	c->ask.state = ASK_IDLE;
 }
 
@@ -101,7 +103,11 @@ static void start_request(struct ctl *ctl, struct client *c, const char *line, s
 	case REQUEST_ADD_STATIC:
 	case REQUEST_DELETE_MAPPING:
 	case REQUEST_CLEAR_SUBSCRIBER:
+	case REQUEST_SHOW_SESSIONS:
 		ask_start(ctl, c);
+		break;
+	case REQUEST_TRACE:
+		trace_start(ctl, c);
 		break;
 	case REQUEST_CLEAR_GROUP:
 	case REQUEST_RESET_EPOCH:

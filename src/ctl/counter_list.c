@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "counters.h"
 
+#include <postern/natlog.h>
+
 #define IO(name, sentence) {"io", #name, sentence, COUNTER_IO, offsetof(struct io_counters, name)},
 #define SHARD(name, sentence)                                                                      \
 	{"shard", #name, sentence, COUNTER_SHARD, offsetof(struct shard_counters, name)},
@@ -26,6 +28,10 @@
 	{"pcp-dialect", name, sentence, COUNTER_SERVER,                                            \
 		offsetof(struct server_counters, dialects[index])},
 #define DROP(name, text, sentence) {"drop", text, sentence, COUNTER_DROP, DROP_##name},
+#define GROUP(name, sentence)                                                                      \
+	{"group.*", #name, sentence, COUNTER_GROUP, offsetof(struct nat_group_counters, name)},
+#define LOG(name, sentence)                                                                        \
+	{"log", #name, sentence, COUNTER_LOG, offsetof(struct natlog_counters, name)},
 
 #define OPCODES(X)                                                                                 \
 	X(SERVER_ANNOUNCE, "announce", "ANNOUNCE requests.")                                       \
@@ -45,17 +51,19 @@
 static_assert(SERVER_OPCODE_COUNT == 6 && PCP_DIALECTS == 5, "each of them is listed above");
 
 const struct counter counter_list[] = {
-	IO_COUNTERS(IO)         // frames
-	SHARD_COUNTERS(SHARD)   // packets
-	NAT_COUNTERS(NAT)       // events
-	NAT_GAUGES(GAUGE)       // what there is now
-	SERVER_COUNTERS(SERVER) // requests
-	DIALECTS(DIALECT)       // and what was in them
-	OPCODES(OPCODE)         //
-	PCP_OPTIONS(OPTION)     //
-	OTHER(PCP_OTHER_OPTION) //
-	PCP_RESULTS(RESULT)     // answers
-	PKT_DROPS(DROP)         // losses
+	IO_COUNTERS(IO)           // frames
+	SHARD_COUNTERS(SHARD)     // packets
+	NAT_COUNTERS(NAT)         // events
+	NAT_GAUGES(GAUGE)         // what there is now
+	NAT_GROUP_COUNTERS(GROUP) // both, of each NAT group
+	SERVER_COUNTERS(SERVER)   // requests
+	DIALECTS(DIALECT)         // and what was in them
+	OPCODES(OPCODE)           //
+	PCP_OPTIONS(OPTION)       //
+	OTHER(PCP_OTHER_OPTION)   //
+	PCP_RESULTS(RESULT)       // answers
+	NATLOG_COUNTERS(LOG)      // control's own
+	PKT_DROPS(DROP)           // losses
 };
 
 const size_t counter_count = ARRAY_SIZE(counter_list);

@@ -12,6 +12,8 @@ enum counter_source {
 	COUNTER_NAT,    // struct nat_counters
 	COUNTER_SERVER, // struct server_counters, all groups together
 	COUNTER_DROP,   // enum drop: in io and in the shard
+	COUNTER_GROUP,  // struct nat_group_counters, a row for each group
+	COUNTER_LOG,    // struct natlog_counters, control's own
 };
 
 struct counter {

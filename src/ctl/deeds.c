@@ -156,8 +156,9 @@ static void explain_addition(struct ctl *ctl, struct client *c, int error)
 
 static void explain(struct ctl *ctl, struct client *c, int error)
 {
-	bool subscriber =
-		c->ask.wish.kind == SHARD_CLEAR_SUBSCRIBER || c->ask.wish.kind == SHARD_SHOW_LEASES;
+	bool subscriber = c->ask.wish.kind == SHARD_CLEAR_SUBSCRIBER ||
+			  c->ask.wish.kind == SHARD_SHOW_LEASES ||
+			  (c->ask.wish.kind == SHARD_SHOW_SESSIONS && !c->ask.wish.key.protocol);
 	bool addition = c->ask.wish.kind == SHARD_ADD_MAPPING;
 
 	if (error == -EPERM && addition)

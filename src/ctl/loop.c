@@ -85,10 +85,16 @@ int ctl_create(const struct ctl_setup *setup, struct ctl **out)
 		log_error(ctl->log, "control thread: %s", strerror(-error));
 	else
 		error = open_socket(ctl);
+	if (error == 0) {
+		error = journal_open(ctl);
+		if (error)
+			log_error(ctl->log, "NAT log: %s", strerror(-error));
+	}
 	if (error) {
 		ctl_destroy(ctl);
 		return error;
 	}
+	plans_start(ctl);
 	*out = ctl;
 	return 0;
 }
@@ -140,6 +146,8 @@ int ctl_round(struct ctl *ctl)
 	io_poll(ctl->io, ctl->now);
 	for (int i = 0; i < n; i++)
 		take_event(ctl, &events[i]);
+	journal_step(ctl);
+	pools_step(ctl);
 	ask_collect(ctl);
 	reload_watch(ctl);
 	errands_step(ctl);
@@ -178,6 +186,7 @@ void ctl_destroy(struct ctl *ctl)
 		if (ctl->clients[i].fd >= 0)
 			client_close(ctl, &ctl->clients[i]);
 	}
+	journal_close(ctl);
 	if (ctl->listener >= 0) {
 		remove_socket(ctl);
 		close(ctl->listener);

@@ -118,6 +118,7 @@ static void note_changes(struct ctl *ctl, const struct conf *old, const struct c
 			ctl->to_reset &= ~bit; // the new one's Epoch starts by itself
 			ctl->to_announce &= ~bit;
 			errands_forget_group(ctl, i);
+			pools_forget(ctl, i);
 			continue;
 		}
 		if ((withdrawn & bit) && (has_third_parties(old, i) || has_third_parties(next, i)))
@@ -153,8 +154,12 @@ static bool put_in_force(struct ctl *ctl, struct conf *next, struct conf_complai
 	}
 	next->generation = ctl->conf->generation + 1;
 	note_changes(ctl, ctl->conf, next);
+	uint64_t new_plans = plans_compare(ctl->conf, next);
+	plans_end(ctl, next);
 	conf_destroy(io_publish(ctl->io, next, ctl->now));
 	ctl->conf = io_conf(ctl->io);
+	journal_configure(ctl);
+	plans_changed(ctl, new_plans);
 	ctl->awaited = ctl->conf->generation;
 	ctl->awaited_since = ctl->now;
 	ctl->awaited_late = false;

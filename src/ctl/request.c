@@ -3,6 +3,8 @@
 // refused by name, so that a misspelt filter never shows (or clears) more than was meant.
 #include "request.h"
 
+#include <postern/natlog.h>
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -26,6 +28,7 @@ enum field {
 	FIELD_NONZERO = 1 << 7,
 	FIELD_LIFETIME = 1 << 8,
 	FIELD_DESCRIPTION = 1 << 9,
+	FIELD_AT = 1 << 10,
 };
 
 enum { // which internal endpoint
@@ -53,6 +56,12 @@ static const struct verb {
 	[REQUEST_SHOW_PCP] = {"show", "pcp", MEMBER_FILTER, FIELD_GROUP, 0},
 	[REQUEST_SHOW_COUNTERS] = {"show", "counters", MEMBER_FILTER, FIELD_NONZERO, 0},
 	[REQUEST_SHOW_NEIGHBOURS] = {"show", "neighbours", MEMBER_PAGE, 0, 0},
+	[REQUEST_SHOW_SESSIONS] = {"show", "sessions", MEMBER_FILTER | MEMBER_PAGE,
+		FIELDS_ENDPOINT | FIELD_REALM, FIELD_SUBSCRIBER},
+	[REQUEST_SHOW_POOLS] = {"show", "pools", MEMBER_FILTER, FIELD_GROUP, 0},
+	[REQUEST_SHOW_LOG] = {"show", "log", 0, 0, 0},
+	[REQUEST_TRACE] = {"trace", "port", MEMBER_KEY, FIELD_EXTERNAL | FIELD_PROTOCOL | FIELD_AT,
+		FIELD_EXTERNAL},
 	[REQUEST_ADD_MAPPING] = {"add", "mapping", MEMBER_KEY,
 		FIELDS_ENDPOINT | FIELD_EXTERNAL | FIELD_REALM | FIELD_LIFETIME | FIELD_DESCRIPTION,
 		FIELDS_ENDPOINT},
@@ -214,6 +223,17 @@ static bool read_description(struct request_filter *f, const json_t *value)
 	return f->description && f->description_length <= NAT_DESCRIPTION;
 }
 
+// Milliseconds since 1970, or text.
+static bool read_at(struct request_filter *f, const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	if (text)
+		return natlog_time_parse(text, &f->at_ms) && f->at_ms > 0;
+	f->at_ms = json_integer_value(value) > 0 ? (uint64_t)json_integer_value(value) : 0;
+	return f->at_ms > 0;
+}
+
 static const struct field_reader {
 	const char *name;
 	unsigned field;
@@ -231,6 +251,8 @@ static const struct field_reader {
 	{"nonzero", FIELD_NONZERO, read_nonzero, "true or false"},
 	{"lifetime", FIELD_LIFETIME, read_lifetime, "a number of seconds from 1 to 31536000"},
 	{"description", FIELD_DESCRIPTION, read_description, "a text of at most 128 octets"},
+	{"at", FIELD_AT, read_at,
+		"a time, \"2026-07-01T12:00:00Z\", or a number of milliseconds since 1970"},
 };
 
 static const struct field_reader *find_reader(const char *name, unsigned allowed)

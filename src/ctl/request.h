@@ -30,6 +30,10 @@ enum request_kind {
 	REQUEST_SHOW_PCP,
 	REQUEST_SHOW_COUNTERS,
 	REQUEST_SHOW_NEIGHBOURS,
+	REQUEST_SHOW_SESSIONS,
+	REQUEST_SHOW_POOLS,
+	REQUEST_SHOW_LOG,
+	REQUEST_TRACE,
 	REQUEST_ADD_MAPPING,
 	REQUEST_ADD_STATIC,
 	REQUEST_DELETE_MAPPING,
@@ -54,6 +58,7 @@ struct request_filter { // zero means any
 	uint32_t lifetime_s;       // of a mapping to be added; 0: not said
 	const char *description;   // likewise; NULL: none
 	size_t description_length;
+	uint64_t at_ms; // UTC; 0: now
 };
 
 struct request {

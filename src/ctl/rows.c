@@ -83,7 +83,7 @@ json_t *row_group(const struct conf *conf, uint8_t group)
 	return name_or_number(row_group_name(conf, group), group);
 }
 
-static json_t *row_realm(const struct conf *conf, uint8_t realm)
+json_t *row_realm(const struct conf *conf, uint8_t realm)
 {
 	return name_or_number(row_realm_name(conf, realm), realm);
 }
@@ -171,6 +171,37 @@ void row_add_text(json_t *row, const struct shard_text *text)
 	json_object_set_new(row, "description", value);
 }
 
+// ---- sessions --------------------------------------------------------------------------------
+
+static const char *state_name(uint8_t state)
+{
+	static const char *const names[NAT_STATES] = {[NAT_CLOSED] = "closed",
+		[NAT_I_INIT] = "internal-syn",
+		[NAT_E_INIT] = "external-syn",
+		[NAT_ESTABLISHED] = "established",
+		[NAT_I_FIN] = "internal-fin",
+		[NAT_E_FIN] = "external-fin",
+		[NAT_BOTH_FIN] = "both-fin",
+		[NAT_TRANS] = "transitory",
+		[NAT_OPEN] = "open"};
+
+	return state < NAT_STATES ? names[state] : "unknown";
+}
+
+json_t *row_of_session(const struct ctl *ctl, uint16_t shard, const struct nat_session_view *v)
+{
+	json_t *row = json_pack("{s:s,s:o,s:i,s:o,s:o,s:i,s:o,s:i,s:s,s:o,s:I,s:i}", "protocol",
+		request_protocol_name(v->key.protocol), "internal_address",
+		row_address(v->key.host), "internal_port", v->key.port, "realm",
+		row_realm(ctl->conf, v->key.realm), "external_address",
+		row_address(v->external.addr), "external_port", v->external.port, "remote_address",
+		row_address(v->remote.addr), "remote_port", v->remote.port, "state",
+		state_name(v->state), "group", row_group(ctl->conf, v->group), "idle_left_s",
+		(json_int_t)v->left_s, "shard", shard);
+
+	return row;
+}
+
 // ---- hosts -----------------------------------------------------------------------------------
 
 json_t *row_of_client(const struct ctl *ctl, uint16_t shard, const struct server_client *client)
@@ -191,10 +222,11 @@ json_t *row_of_subscriber(
 {
 	uint64_t epoch_s = row_epoch_s(ctl, v->group, v->epoch_base_s);
 
-	return json_pack("{s:o,s:o,s:o,s:o,s:{s:I,s:I,s:I},s:I,s:I,s:i,s:I}", "address",
+	return json_pack("{s:o,s:o,s:o,s:o,s:{s:I,s:I,s:I},s:I,s:I,s:I,s:i,s:I}", "address",
 		row_address(v->host), "group", row_group(ctl->conf, v->group), "realm",
 		row_realm(ctl->conf, v->realm), "external_address", row_address(v->external),
 		"ports", "udp", (json_int_t)v->n_ports[0], "tcp", (json_int_t)v->n_ports[1], "icmp",
 		(json_int_t)v->n_ports[2], "blocks", (json_int_t)v->n_blocks, "leases",
-		(json_int_t)v->n_leases, "shard", (int)shard, "epoch_s", (json_int_t)epoch_s);
+		(json_int_t)v->n_leases, "sessions", (json_int_t)v->n_sessions, "shard", (int)shard,
+		"epoch_s", (json_int_t)epoch_s);
 }

@@ -290,10 +290,11 @@ static void show_groups(struct ctl *ctl, struct client *c)
 static json_t *neighbour_row(const struct conf *conf, const struct io_neighbour *n)
 {
 	bool known = n->iface < conf->n_interfaces;
+	char address[IP6_TEXT];
 
-	return json_pack("{s:o,s:o,s:o,s:s,s:I}", "interface",
+	return json_pack("{s:o,s:s,s:o,s:s,s:I}", "interface",
 		row_text(known ? conf->interfaces[n->iface].name : "?"), "address",
-		row_address(n->ip), "mac", mac_text(n->mac), "state",
+		ip6_format(n->ip, address), "mac", mac_text(n->mac), "state",
 		n->stale ? "stale" : "reachable", "age_s", (json_int_t)n->age_s);
 }
 
@@ -339,6 +340,12 @@ void show_start(struct ctl *ctl, struct client *c)
 		return;
 	case REQUEST_SHOW_PCP:
 		pcp_show(ctl, c);
+		return;
+	case REQUEST_SHOW_POOLS:
+		pools_show(ctl, c);
+		return;
+	case REQUEST_SHOW_LOG:
+		journal_show(ctl, c);
 		return;
 	default:
 		show_version(c);

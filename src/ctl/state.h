@@ -4,6 +4,7 @@
 #define CTL_STATE_H
 
 #include <postern/ctl.h>
+#include <postern/natlog.h>
 
 #include "buffer.h"
 #include "request.h"
@@ -17,6 +18,7 @@ enum {
 	CTL_ROUND_MS = 10,        // the longest sleep
 	CTL_ROUND_REQUESTS = 16,  // of one client
 	CTL_ROUND_ANSWERS = 1024, // of one shard
+	CTL_ROUND_EVENTS = 4096,  // NAT events, of all shards together
 	CTL_LOSERS = 64,          // PCP clients whose Epoch is to be reset
 };
 
@@ -33,7 +35,8 @@ enum ask_state {
 	ASK_ERRAND    // waits for wish.group to be cleared on every shard
 };
 
-struct top; // the busiest PCP clients so far, see pcp.c
+struct top;   // the busiest PCP clients so far, see pcp.c
+struct trace; // what the shards said of an external port so far, see trace.c
 
 struct ask { // the request a client waits for
 	enum ask_state state;
@@ -41,9 +44,10 @@ struct ask { // the request a client waits for
 	uint16_t shard, shard_end; // asks these in turn
 	uint32_t rows, limit;
 	uint64_t generation;
-	ns since;        // when it last got on
-	json_t *row;     // a mapping whose filters and text may follow
-	struct top *top; // of `show pcp-clients`
+	ns since;            // when it last got on
+	json_t *row;         // a mapping whose filters and text may follow
+	struct top *top;     // of `show pcp-clients`
+	struct trace *trace; // of `trace port`
 };
 
 struct client {
@@ -83,6 +87,27 @@ struct errands {
 
 static_assert(CONF_MAX_GROUPS <= 64, "sets of groups are 64 bits");
 
+struct ctl;
+
+struct journal { // what goes to the NAT log
+	struct natlog *log;
+	int64_t (*wall_ms)(const struct ctl *ctl); // the system's clock; a lab has its own
+	int64_t offset_ms;                         // from the monotonic clock to UTC
+	ns clock_at;                               // when that was looked up
+	uint64_t last[CONF_MAX_WORKERS];           // number of each shard's last event
+	struct natlog_event pending[2];            // taken, and not written yet
+	unsigned n_pending;
+	uint64_t taken, lost; // since the start
+};
+
+struct pools {
+	ns looked_at;
+	struct watermark {
+		bool high;  // the high watermark was reached, the low one not since
+		ns told_at; // 0: never
+	} marks[CONF_MAX_GROUPS];
+};
+
 struct ctl {
 	const struct log *log;
 	const char *conf_file;
@@ -102,6 +127,8 @@ struct ctl {
 	struct client clients[CTL_CLIENTS];
 	struct desk desks[CONF_MAX_WORKERS];
 	struct errands errands;
+	struct journal journal;
+	struct pools pools;
 };
 
 // ---- loop.c: one round of ctl_run() ----------------------------------------------------------
@@ -152,6 +179,36 @@ void reload_step(struct ctl *ctl, struct client *c);
 void reload_hangup(struct ctl *ctl); // SIGHUP
 void reload_watch(struct ctl *ctl);
 
+// ---- trace.c: who has, or had, an external port ----------------------------------------------
+
+void trace_start(struct ctl *ctl, struct client *c);
+void trace_take(struct ask *ask, uint16_t shard, const struct nat_tenancy *tenancy);
+void trace_end(struct ctl *ctl, struct client *c, const struct shard_answer *answer);
+
+// ---- journal.c: from the shards' rings to the NAT log -----------------------------------------
+
+MUST_CHECK int journal_open(struct ctl *ctl);
+void journal_close(struct ctl *ctl);     // drains what is left; NULL log is fine
+void journal_configure(struct ctl *ctl); // the targets of ctl->conf, from now on
+void journal_step(struct ctl *ctl);
+void journal_tell(struct ctl *ctl, const struct natlog_event *event); // control's own; stamped here
+uint64_t journal_utc_ms(const struct ctl *ctl, ns at);                // of a monotonic moment
+void journal_show(struct ctl *ctl, struct client *c);
+
+// ---- plans.c: deterministic plans, told once -------------------------------------------------
+
+void plans_start(struct ctl *ctl);
+uint64_t plans_compare(const struct conf *old, const struct conf *next); // groups, as bits
+void plans_end(struct ctl *ctl, const struct conf *next);                // before it is in force
+void plans_changed(struct ctl *ctl, uint64_t groups);                    // after
+
+// ---- pools.c: how full they are --------------------------------------------------------------
+
+void pools_step(struct ctl *ctl);
+void pools_forget(struct ctl *ctl, uint8_t group); // its id is another group's now
+void pools_show(struct ctl *ctl, struct client *c);
+struct nat_group_counters pools_count(const struct ctl *ctl, uint8_t group); // of all shards
+
 // ---- errands.c: what control itself wants of shards ------------------------------------------
 
 void errands_step(struct ctl *ctl);
@@ -170,11 +227,13 @@ json_t *row_of_mapping(const struct ctl *ctl, uint16_t shard, const struct nat_v
 json_t *row_of_subscriber(
 	const struct ctl *ctl, uint16_t shard, const struct nat_subscriber_view *view);
 // A lease of row_of_mapping()'s, as it hangs on the mapping.
+json_t *row_of_session(const struct ctl *ctl, uint16_t shard, const struct nat_session_view *view);
 void row_add_filter(json_t *row, const struct nat_filter *filter);
 void row_add_text(json_t *row, const struct shard_text *text);
 json_t *row_of_client(const struct ctl *ctl, uint16_t shard, const struct server_client *client);
 json_t *row_address(ip4 address);
 json_t *row_group(const struct conf *conf, uint8_t group); // its name, or "#7"
+json_t *row_realm(const struct conf *conf, uint8_t realm); // likewise
 json_t *row_text(const char *text);                        // with '?' for what is not UTF-8
 const char *row_realm_name(const struct conf *conf, uint8_t realm);
 const char *row_group_name(const struct conf *conf, uint8_t group);

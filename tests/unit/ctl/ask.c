@@ -190,7 +190,7 @@ Test(ctl, shows_a_subscriber_with_the_epoch_he_is_told)
 	cr_assert_str_eq(text,
 		"[{\"address\":\"100.64.0.0\",\"group\":\"residential\",\"realm\":\"inside\","
 		"\"external_address\":\"0.0.0.0\",\"ports\":{\"udp\":1,\"tcp\":2,\"icmp\":3},"
-		"\"blocks\":0,\"leases\":0,\"shard\":0,\"epoch_s\":60}]");
+		"\"blocks\":0,\"leases\":0,\"sessions\":0,\"shard\":0,\"epoch_s\":60}]");
 	cr_assert_eq(row_epoch_s(lab->ctl, 0, 90), 10); // his own base is later
 	cr_assert_eq(row_epoch_s(lab->ctl, 0, 101), 0);
 	free(text);

@@ -74,13 +74,26 @@ struct lab *lab_open_cold(void)
 	return lab;
 }
 
-struct lab *lab_open(void)
+// The time of day goes with the lab's own clock.
+static int64_t lab_wall_ms(const struct ctl *ctl)
 {
-	struct lab *lab = lab_open_cold();
+	return (int64_t)(ctl->now / NS_PER_MS) + ctl->journal.offset_ms;
+}
+
+void lab_start(struct lab *lab)
+{
 	struct ctl_setup setup = {.io = &lab->io, .conf_file = lab->conf_file, .log = &lab->log};
 
 	cr_assert_eq(ctl_block_signals(), 0);
 	cr_assert_eq(ctl_create(&setup, &lab->ctl), 0);
+	lab->ctl->journal.wall_ms = lab_wall_ms;
+}
+
+struct lab *lab_open(void)
+{
+	struct lab *lab = lab_open_cold();
+
+	lab_start(lab);
 	return lab;
 }
 

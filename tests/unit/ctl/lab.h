@@ -13,6 +13,7 @@ enum {
 	LAB_ANSWERS = 64, // room in a shard's ring
 	LAB_PLACES = 512, // looked at in a step
 	LAB_LOG = 16 << 10,
+	LAB_EVENTS = 8192, // places in a shard's ring of NAT events
 };
 
 struct shard { // of the stand-in
@@ -34,6 +35,13 @@ struct shard { // of the stand-in
 	int32_t deed_error; // what a deletion comes to
 	struct shard_answer answers[LAB_ANSWERS];
 	uint32_t head, tail;
+	struct nat_group_counters groups[NAT_MAX_GROUPS];
+	struct shard_event events[LAB_EVENTS];
+	uint32_t events_head, events_tail;
+	uint64_t sequence; // of the last event, lost ones counted
+	bool has_tenancy[NAT_PROTOCOLS + 1];
+	struct nat_tenancy tenancy[NAT_PROTOCOLS + 1]; // by protocol, what SHARD_TRACE finds
+	uint32_t n_sessions;                           // lab_session() says which
 };
 
 struct io {
@@ -63,8 +71,13 @@ struct nat_view lab_mapping(uint16_t shard, uint32_t i);
 
 struct server_client lab_client(uint16_t shard, uint32_t i); // likewise of PCP clients
 
+struct nat_session_view lab_session(uint16_t shard, uint32_t i);
+// The shard tells an event now; false: its ring is full, and the event is lost.
+bool lab_event(struct lab *lab, uint16_t shard, const struct nat_event *event);
+
 struct lab *lab_open(void);      // the configuration of lab.c, running
 struct lab *lab_open_cold(void); // without its control thread
+void lab_start(struct lab *lab); // which this makes
 void lab_close(struct lab *lab);
 void lab_write_conf(const struct lab *lab, const char *format_of_pool, const char *more);
 void lab_rounds(struct lab *lab, unsigned n);

@@ -84,7 +84,8 @@ uint32_t io_neighbours(
 
 	(void)now;
 	for (; n < max && *cursor < io->n_neighbours; n++)
-		out[n] = (struct io_neighbour){.ip = 0x64400000u + (*cursor)++, .age_s = 3};
+		out[n] = (struct io_neighbour){
+			.ip = ip6_mapped(0x64400000u + (*cursor)++), .age_s = 3};
 	if (*cursor >= io->n_neighbours)
 		*cursor = 0;
 	return n;
@@ -202,6 +203,45 @@ static void walk_leases(struct shard *s)
 	finish(s, s->deed_error, 0);
 }
 
+struct nat_session_view lab_session(uint16_t shard, uint32_t i)
+{
+	return (struct nat_session_view){.key = {.host = 0x6440000au,
+						 .port = (uint16_t)(5000 + i),
+						 .realm = 1,
+						 .protocol = NAT_TCP},
+		.external = {0xcb007100u + shard, (uint16_t)(1024 + i)},
+		.remote = {0xc6336409u, 443},
+		.state = (uint8_t)(i % (NAT_STATES + 1)),
+		.left_s = 100 + i};
+}
+
+static void walk_sessions(struct shard *s)
+{
+	uint32_t *at = &s->wish.cursor;
+
+	for (; *at < s->n_sessions && s->rows < s->wish.max && room(s) > 1; ++*at, s->rows++) {
+		struct shard_answer a = {.kind = SHARD_ROW_SESSION,
+			.id = s->wish.id,
+			.session = lab_session(s->id, *at)};
+		push(s, &a);
+	}
+	if (*at == s->n_sessions)
+		finish(s, s->deed_error, 0);
+	else if (s->rows == s->wish.max)
+		finish(s, 0, *at);
+}
+
+static void trace(struct shard *s)
+{
+	uint8_t protocol = s->wish.key.protocol;
+	struct shard_answer a = {
+		.kind = SHARD_ROW_TENANCY, .id = s->wish.id, .tenancy = s->tenancy[protocol]};
+
+	if (s->has_tenancy[protocol])
+		push(s, &a);
+	finish(s, s->has_tenancy[protocol] ? 0 : -ENOENT, 0);
+}
+
 static void walk(struct shard *s)
 {
 	uint32_t *at = &s->wish.cursor;
@@ -268,6 +308,10 @@ static void step(struct shard *s, const struct conf *conf)
 		walk_clients(s);
 	else if (s->wish.kind == SHARD_SHOW_LEASES)
 		walk_leases(s);
+	else if (s->wish.kind == SHARD_SHOW_SESSIONS)
+		walk_sessions(s);
+	else if (s->wish.kind == SHARD_TRACE)
+		trace(s);
 	else
 		deed(s);
 }
@@ -313,4 +357,31 @@ const struct shard_counters *shard_counters(const struct shard *s)
 const struct nat_counters *shard_nat_counters(const struct shard *s)
 {
 	return &s->nat;
+}
+
+// ---- NAT events ------------------------------------------------------------------------------
+
+bool lab_event(struct lab *lab, uint16_t shard, const struct nat_event *event)
+{
+	struct shard *s = &lab->io.shards[shard];
+
+	s->sequence++;
+	if (s->events_head - s->events_tail == LAB_EVENTS)
+		return false;
+	s->events[s->events_head++ % LAB_EVENTS] =
+		(struct shard_event){.at = lab->io.now, .sequence = s->sequence, .nat = *event};
+	return true;
+}
+
+bool shard_event(struct shard *s, struct shard_event *event)
+{
+	if (s->events_head == s->events_tail)
+		return false;
+	*event = s->events[s->events_tail++ % LAB_EVENTS];
+	return true;
+}
+
+const struct nat_group_counters *shard_group_counters(const struct shard *s, uint8_t group)
+{
+	return &s->groups[group];
 }

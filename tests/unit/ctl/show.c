@@ -59,7 +59,8 @@ Test(ctl, shows_status_summed_over_workers)
 	snprintf(wanted, sizeof wanted,
 		"{\"version\":\"%s\",\"uptime_s\":5,\"config_file\":\"%s\",\"generation\":1,"
 		"\"workers\":2,\"huge_pages\":false,\"buffers\":1000,\"buffers_in_use\":7,"
-		"\"mappings\":21,\"leases\":0,\"filters\":0,\"descriptions\":0,\"resting\":0,"
+		"\"mappings\":21,\"sessions\":0,\"leases\":0,\"filters\":0,\"descriptions\":0,"
+		"\"resting\":0,"
 		"\"subscribers\":2,\"blocks\":0,"
 		"\"addresses\":6,\"drops\":10,\"epoch_s\":{\"residential\":15,\"business\":10}}",
 		POSTERN_VERSION, lab->conf_file);

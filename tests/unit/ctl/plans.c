@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lab.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const struct prefix4 inside[] = {{0x64400000, 24}};
+static const ip4 external[] = {0xcb007100, 0xcb007101};
+static const struct nat_plan plan = {.inside = inside,
+	.n_inside = 1,
+	.n_hosts = 256,
+	.external = external,
+	.n_external = 2,
+	.hosts_per_address = 128,
+	.port_first = 1024,
+	.port_last = 65535,
+	.ports_per_host = 448,
+	.port_set_size = 64};
+
+static struct lab *open_planned(char history[96])
+{
+	struct lab *lab = lab_open_cold();
+
+	snprintf(history, 96, "/tmp/ctl-plans-%d", getpid());
+	unlink(history);
+	snprintf(lab->io.conf->log_history, sizeof lab->io.conf->log_history, "%s", history);
+	lab->io.conf->groups[0].nat.plan = &plan;
+	lab_start(lab);
+	return lab;
+}
+
+static json_t *read_lines(const char *file)
+{
+	FILE *in = fopen(file, "r");
+	json_t *lines = json_array();
+	char *text = NULL;
+	size_t size = 0;
+
+	cr_assert_not_null(in, "%s", file);
+	while (getline(&text, &size, in) > 0)
+		json_array_append_new(lines, json_loads(text, 0, NULL));
+	free(text);
+	fclose(in);
+	return lines;
+}
+
+static const char *text_of(const json_t *lines, size_t i, const char *name)
+{
+	return json_string_value(json_object_get(json_array_get(lines, i), name));
+}
+
+Test(ctl, t_7422_c_a_plan_is_kept_with_its_time)
+{
+	char history[96];
+	struct lab *lab = open_planned(history);
+	json_t *lines = read_lines(history);
+	uint64_t ms;
+
+	cr_assert_eq(json_array_size(lines), 2u);
+	cr_assert_str_eq(text_of(lines, 0, "event"), "started");
+	cr_assert_str_eq(text_of(lines, 1, "event"), "plan");
+	cr_assert_str_eq(text_of(lines, 1, "group"), "residential");
+	cr_assert(natlog_time_parse(text_of(lines, 1, "time"), &ms));
+	json_t *line = json_array_get(lines, 1);
+	cr_assert_str_eq(json_string_value(json_array_get(json_object_get(line, "external"), 1)),
+		"203.0.113.1");
+	cr_assert_eq(json_integer_value(json_object_get(line, "ports_per_host")), 448);
+	json_decref(lines);
+	unlink(history);
+	lab_close(lab);
+}
+
+Test(ctl, t_7422_c_a_new_plan_is_added_and_an_old_one_ends)
+{
+	char history[96];
+	struct lab *lab = open_planned(history);
+	struct nat_plan other = plan;
+	struct conf *next = malloc(sizeof *next);
+
+	*next = *lab->io.conf;
+	cr_assert_eq(plans_compare(lab->io.conf, next), 0u);
+	other.ports_per_host = 384;
+	next->groups[0].nat.plan = &other;
+	cr_assert_eq(plans_compare(lab->io.conf, next), 1u);
+	lab->io.conf->groups[0].nat.plan = &other;
+	plans_end(lab->ctl, next); // it lives on
+	plans_changed(lab->ctl, 1);
+	next->groups[0].used = false;
+	plans_end(lab->ctl, next);
+	json_t *lines = read_lines(history);
+	cr_assert_eq(json_array_size(lines), 4u);
+	cr_assert_eq(
+		json_integer_value(json_object_get(json_array_get(lines, 2), "ports_per_host")),
+		384);
+	cr_assert(json_is_null(json_object_get(json_array_get(lines, 3), "plan")));
+	cr_assert_str_eq(text_of(lines, 3, "group"), "residential");
+	json_decref(lines);
+	free(next);
+	unlink(history);
+	lab_close(lab);
+}
+
+Test(ctl, a_history_that_cannot_be_written_is_logged_and_not_fatal)
+{
+	struct lab *lab = lab_open_cold();
+
+	strcpy(lab->io.conf->log_history, "/nonexistent/folder/history");
+	lab->io.conf->groups[0].nat.plan = &plan;
+	lab_start(lab);
+	cr_assert_not_null(strstr(lab_log(lab), "the history of plans lacks a line"));
+	lab_close(lab);
+}
+
+// Without a plan, and without anything that was written before, there is nothing to keep.
+Test(ctl, no_history_without_plans)
+{
+	struct lab *lab = lab_open_cold();
+
+	snprintf(lab->io.conf->log_history, sizeof lab->io.conf->log_history, "/tmp/ctl-none-%d",
+		getpid());
+	lab_start(lab);
+	cr_assert_neq(access(lab->io.conf->log_history, F_OK), 0);
+	lab_close(lab);
+}
