@@ -9,7 +9,7 @@
 //          enough. Nothing is allocated afterwards.
 // Signals  some drivers use real-time signals; control keeps them blocked for itself.
 // Time     io_now() is the clock that every `now` of this process comes from: monotonic, above 1 s.
-// Book     docs/design/io.md; RFC 826, RFC 1122 s.2.3.2, RFC 1112 s.6.4, IEEE 802.1Q
+// Book     docs/design/io.md; RFC 826, RFC 4861, RFC 1122 s.2.3.2, RFC 1112 s.6.4, IEEE 802.1Q
 #ifndef POSTERN_IO_H
 #define POSTERN_IO_H
 
@@ -31,6 +31,8 @@ struct io_setup {
 MUST_CHECK int io_create(const struct io_setup *setup, struct io **out);
 // Sets the workers going; returns when each has taken over the snapshot and polls its queues.
 MUST_CHECK int io_start(struct io *io);
+// Stops the workers: what shards know stays readable. Again is fine.
+void io_stop(struct io *io);
 // Stops the workers, closes ports and EAL; returns the snapshot in force for conf_destroy().
 // NULL is fine, and comes back.
 struct conf *io_destroy(struct io *io);
@@ -71,7 +73,11 @@ struct shard *io_shard(struct io *io, uint16_t worker); // for wishes and counte
 	X(arp_replies_received, "ARP replies to us.")                                              \
 	X(arp_requests_sent, "ARP requests sent, probes of stale neighbours included.")            \
 	X(arp_gratuitous_sent, "Gratuitous ARP requests sent at start and after reloads.")         \
-	X(arp_conflicts, "ARP messages that contradicted a fresh neighbour, or claimed an "        \
+	X(nd_solicitations_received, "Neighbour solicitations for an address of ours.")            \
+	X(nd_advertisements_sent, "Neighbour advertisements sent, unsolicited ones included.")     \
+	X(nd_advertisements_received, "Neighbour advertisements received.")                        \
+	X(nd_solicitations_sent, "Neighbour solicitations sent, probes of stale ones included.")   \
+	X(arp_conflicts, "ARP or ND messages that contradicted a fresh neighbour, or claimed an "  \
 			 "address of ours.")                                                       \
 	X(neighbour_news_lost, "Learned neighbours lost because control was behind.")              \
 	X(packets_waited, "Packets that had to wait for an ARP answer.")
@@ -141,7 +147,7 @@ void io_memory_info(const struct io *io, struct io_memory_info *info);
 
 struct io_neighbour {
 	uint16_t iface; // index into the snapshot's interfaces
-	ip4 ip;
+	ip6 ip;         // IPv4 as mapped
 	uint8_t mac[6];
 	bool stale;     // not confirmed for half a minute, or disputed; used and asked again
 	uint32_t age_s; // since it was confirmed

@@ -85,7 +85,9 @@ static void answer(struct worker *w, uint16_t index, struct rte_mbuf *m,
 static void tell_control(
 	struct worker *w, uint16_t iface, const struct pkt_arp *arp, enum neighbour_word word)
 {
-	struct learned news = {.key = neighbour_key(iface, arp->sender_ip), .word = (uint8_t)word};
+	struct learned news = {.key = neighbour_key(iface, arp->sender_ip),
+		.name = ip6_mapped(arp->sender_ip),
+		.word = (uint8_t)word};
 
 	memcpy(news.mac, arp->sender_mac, sizeof news.mac);
 	if (!ring_push(w->learned, &news))
@@ -172,11 +174,13 @@ void arp_receive(struct worker *w, uint16_t iface, struct rte_mbuf *m, const str
 
 // ---- gratuitous ------------------------------------------------------------------------------
 
-static void announce_restart(struct worker *w)
+static void announce_restart(struct worker *w, uint32_t changes)
 {
 	w->announced_generation = w->conf->generation;
+	w->announced_changes = changes;
 	w->announce_cursor = 0;
 	w->announce_rounds = ANNOUNCE_ROUNDS;
+	w->announce_next = w->now;
 }
 
 // Gateways are asked for before the first packet needs them, or a burst at start would wait.
@@ -197,11 +201,13 @@ static void ask_gateways(struct worker *w)
 
 void arp_announce_step(struct worker *w)
 {
+	uint32_t changes = __atomic_load_n(&w->io->link_changes, __ATOMIC_RELAXED);
 	uint16_t iface;
 	ip4 ip;
 
-	if (unlikely(w->announced_generation != w->conf->generation))
-		announce_restart(w);
+	if (unlikely(w->announced_generation != w->conf->generation ||
+		     w->announced_changes != changes))
+		announce_restart(w, changes);
 	if (likely(w->announce_rounds == 0) || w->now < w->announce_next)
 		return;
 	w->announce_next = w->now + NS_PER_MS;
@@ -210,6 +216,7 @@ void arp_announce_step(struct worker *w)
 			w->announce_rounds--;
 			w->announce_cursor = 0;
 			w->announce_next = w->now + ANNOUNCE_PAUSE;
+			nd_announce(w);
 			ask_gateways(w);
 			return;
 		}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one pointer by which workers reach the snapshot, and what control keeps for them besides: the
 // Epochs and the neighbours.
-#include "worker.h"
+#include "bond.h"
 
 #include <urcu/urcu-qsbr.h>
 
@@ -24,13 +24,15 @@ static bool is_other_group(const struct conf_group *old, const struct conf_group
 	return new_group->used && (!old->used || strcmp(old->name, new_group->name) != 0);
 }
 
-static bool keep_neighbour(const void *ctx, uint64_t key)
+static bool keep_neighbour(const void *ctx, uint64_t key, ip6 name)
 {
 	const struct conf *c = ctx;
-	uint16_t iface = neighbour_key_iface(key);
+	uint16_t i = neighbour_key_iface(key);
 
-	return iface < c->n_interfaces &&
-	       onlink_neighbour(&c->interfaces[iface], neighbour_key_ip(key));
+	if (i >= c->n_interfaces)
+		return false;
+	return ip6_is_mapped(name) ? onlink_neighbour(&c->interfaces[i], ip6_to_ip4(name))
+				   : onlink6_neighbour(&c->interfaces[i], name);
 }
 
 struct conf *io_publish(struct io *io, struct conf *new_conf, ns now)
@@ -65,20 +67,20 @@ static void log_news(const struct io *io, const struct learned *news, const char
 {
 	const struct conf_interface *iface = &io->conf->interfaces[neighbour_key_iface(news->key)];
 	const uint8_t *mac = news->mac;
-	char text[IP4_TEXT];
+	char text[IP6_TEXT];
 
 	log_info(io->log, "neighbour %s on %s %s %02x:%02x:%02x:%02x:%02x:%02x",
-		ip4_format(neighbour_key_ip(news->key), text), iface->name, what, mac[0], mac[1],
-		mac[2], mac[3], mac[4], mac[5]);
+		ip6_format(news->name, text), iface->name, what, mac[0], mac[1], mac[2], mac[3],
+		mac[4], mac[5]);
 }
 
 // The worker may have seen an older snapshot than the one in force.
 static void take_news(struct io *io, const struct learned *news, ns now)
 {
-	if (!keep_neighbour(io->conf, news->key))
+	if (!keep_neighbour(io->conf, news->key, news->name))
 		return;
-	enum neighbour_change change =
-		neighbours_learn(&io->neighbours, news->key, news->mac, news->word, now);
+	enum neighbour_change change = neighbours_learn(
+		&io->neighbours, news->key, news->name, news->mac, news->word, now);
 	if (change == NEIGHBOUR_MOVED)
 		log_news(io, news, "is now at");
 	else if (change == NEIGHBOUR_DISPUTED)
@@ -94,6 +96,7 @@ void io_poll(struct io *io, ns now)
 			take_news(io, &news, now);
 	}
 	neighbours_age(&io->neighbours, POLL_AGED, now);
+	bond_watch(io);
 }
 
 static void show_neighbour(const struct neighbours *t, uint32_t i, ns now, struct io_neighbour *out)
@@ -103,7 +106,7 @@ static void show_neighbour(const struct neighbours *t, uint32_t i, ns now, struc
 
 	*out = (struct io_neighbour){
 		.iface = neighbour_key_iface(p->key),
-		.ip = neighbour_key_ip(p->key),
+		.ip = t->names[i],
 		.stale = p->value & NEIGHBOUR_FLAG_STALE,
 		.age_s = (uint32_t)(age / NS_PER_S),
 	};

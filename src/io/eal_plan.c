@@ -103,8 +103,9 @@ const char *eal_plan_list(const cpu_set_t *usable, char *out, size_t size)
 
 // ---- memory ----------------------------------------------------------------------------------
 
-#define ROOM_STEP 64u
-#define PLAIN_MTU 1900u // what 2048 octets hold with room for headers and what is put in front
+#define ROOM_STEP 1024u // some NICs count receive buffers in such steps, and cut frames at them
+#define ROOM_LINK 64u   // for a link header, and what is put in front
+#define PLAIN_MTU 1900u // what 2048 octets hold with room for that
 #define PLAIN_PAGE 4096u
 #define EAL_BASE_MB 48u // EAL itself, drivers, rings
 
@@ -121,18 +122,30 @@ static uint16_t largest_mtu(const struct conf *c)
 
 static uint16_t buffer_room(uint16_t mtu)
 {
-	uint32_t data = mtu <= PLAIN_MTU ? 2048 : (mtu + ROOM_STEP * 2) / ROOM_STEP * ROOM_STEP;
+	uint32_t data =
+		mtu <= PLAIN_MTU ? 2048 : (mtu + ROOM_LINK + ROOM_STEP - 1) / ROOM_STEP * ROOM_STEP;
 
 	return (uint16_t)min_u32(data + RTE_PKTMBUF_HEADROOM, UINT16_MAX);
+}
+
+// Devices that have rings: of a link aggregation its members.
+static uint32_t count_devices(const struct conf *c)
+{
+	uint32_t n = 0;
+
+	for (uint16_t i = 0; i < c->n_ports; i++)
+		n += max_u32(1, c->ports[i].n_members);
+	return n;
 }
 
 // Enough that no queue, ring or cache can run another dry.
 static uint32_t count_buffers(const struct conf *c)
 {
-	uint32_t per_worker = WAITING_PACKETS + EAL_CACHE * 3 / 2 + HANDOFF_RING + BURST * 4;
+	uint32_t per_worker = WAITING_PACKETS + EAL_CACHE * 3 / 2 + HANDOFF_RING + BURST * 4 +
+			      c->fragments + c->syns;
 	uint32_t per_queue = EAL_RX_DESCRIPTORS + EAL_TX_DESCRIPTORS + BURST;
 
-	return c->n_workers * (per_worker + c->n_ports * per_queue);
+	return c->n_workers * (per_worker + count_devices(c) * per_queue);
 }
 
 // With what EAL's mempool and struct rte_mbuf put in front, and alignment.
@@ -151,10 +164,26 @@ static size_t buffer_octets_plain(uint16_t room)
 	return (octets + PLAIN_PAGE - 1) / PLAIN_PAGE * PLAIN_PAGE;
 }
 
+static uint32_t count_members(const struct conf *c)
+{
+	uint32_t n = 0;
+
+	for (uint16_t i = 0; i < c->n_ports; i++)
+		n += c->ports[i].n_members;
+	return n;
+}
+
+// With LACP net_bonding keeps small buffers of its own, one for each descriptor of a member. It
+// ends the process when it gets none.
+static size_t member_octets(const struct conf *c)
+{
+	return (size_t)c->n_workers * EAL_TX_DESCRIPTORS * buffer_octets(512);
+}
+
 static size_t megabytes(const struct conf *c, size_t buffers)
 {
 	size_t worker = sizeof(struct worker) + c->n_workers * HANDOFF_RING * sizeof(void *);
-	size_t octets = buffers + c->n_workers * worker;
+	size_t octets = buffers + c->n_workers * worker + count_members(c) * member_octets(c);
 
 	return EAL_BASE_MB + (octets + octets / 8) / (1u << 20);
 }
@@ -198,16 +227,26 @@ static void arg_lcores(const struct conf *c, const struct eal_cpus *cpus, struct
 	arg(args, "--lcores=%s", text);
 }
 
+static uint16_t arg_allow(struct eal_args *args, const char *device, bool pci)
+{
+	if (!pci)
+		return 0;
+	arg(args, "-a");
+	arg(args, "%s", device);
+	return 1;
+}
+
 static void arg_pci(const struct conf *c, struct eal_args *args)
 {
 	uint16_t n = 0;
 
 	for (uint16_t i = 0; i < c->n_ports; i++) {
-		if (!c->ports[i].pci)
-			continue;
-		arg(args, "-a");
-		arg(args, "%s", c->ports[i].device);
-		n++;
+		const struct conf_port *p = &c->ports[i];
+
+		n = (uint16_t)(n + arg_allow(args, p->device, p->pci));
+		for (uint16_t k = 0; k < p->n_members; k++)
+			n = (uint16_t)(n +
+				       arg_allow(args, p->members[k].device, p->members[k].pci));
 	}
 	if (n == 0)
 		arg(args, "--no-pci");

@@ -26,6 +26,8 @@ static struct shard_setup shard_setup_of(const struct io *io, uint16_t k, struct
 		.n_shards = io->n_workers,
 		.limits = conf_shard_limits(io->conf),
 		.clients = conf_shard_clients(io->conf),
+		.fragments = io->conf->fragments,
+		.syns = io->conf->syns,
 		.epochs = io->epochs,
 	};
 	uint8_t seed[32];
@@ -321,7 +323,7 @@ int io_start(struct io *io)
 	return 0;
 }
 
-static void workers_stop(struct io *io)
+void io_stop(struct io *io)
 {
 	__atomic_store_n(&io->stop, true, __ATOMIC_RELAXED);
 	for (uint16_t k = 0; io->going && k < io->n_workers; k++)
@@ -334,7 +336,7 @@ struct conf *io_destroy(struct io *io)
 	if (!io)
 		return NULL;
 	struct conf *conf = io->conf;
-	workers_stop(io);
+	io_stop(io);
 	if (io->eal_up) {
 		for (uint16_t k = 0; k < io->n_workers; k++)
 			worker_destroy(io->workers[k]);

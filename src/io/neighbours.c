@@ -19,9 +19,10 @@ int neighbours_init(struct neighbours *t, uint32_t max, struct secret secret)
 		homes *= 2;
 	*t = (struct neighbours){.mask = homes - 1, .max = max, .secret = secret};
 	t->places = calloc(neighbours_places(t), sizeof *t->places);
+	t->names = calloc(neighbours_places(t), sizeof *t->names);
 	t->confirmed = calloc(neighbours_places(t), sizeof *t->confirmed);
 	t->disputed = calloc(neighbours_places(t), sizeof *t->disputed);
-	if (t->places && t->confirmed && t->disputed)
+	if (t->places && t->names && t->confirmed && t->disputed)
 		return 0;
 	neighbours_fini(t);
 	return -ENOMEM;
@@ -30,9 +31,11 @@ int neighbours_init(struct neighbours *t, uint32_t max, struct secret secret)
 void neighbours_fini(struct neighbours *t)
 {
 	free(t->places);
+	free(t->names);
 	free(t->confirmed);
 	free(t->disputed);
 	t->places = NULL;
+	t->names = NULL;
 	t->confirmed = NULL;
 	t->disputed = NULL;
 }
@@ -116,8 +119,8 @@ static enum neighbour_change contradict(
 	return NEIGHBOUR_REFUSED;
 }
 
-enum neighbour_change neighbours_learn(
-	struct neighbours *t, uint64_t key, const uint8_t mac[6], enum neighbour_word word, ns now)
+enum neighbour_change neighbours_learn(struct neighbours *t, uint64_t key, ip6 name,
+	const uint8_t mac[6], enum neighbour_word word, ns now)
 {
 	struct window w = window_look(t, key);
 	uint32_t place = t->n < t->max ? w.empty : PLACE_NONE;
@@ -131,6 +134,7 @@ enum neighbour_change neighbours_learn(
 		place = w.oldest;
 	if (place == PLACE_NONE)
 		return NEIGHBOUR_REFUSED;
+	t->names[place] = name;
 	place_fill(t, place, key, mac, now);
 	return NEIGHBOUR_NEW;
 }
@@ -157,11 +161,11 @@ void neighbours_age(struct neighbours *t, uint32_t budget, ns now)
 	}
 }
 
-void neighbours_prune(
-	struct neighbours *t, bool (*keep)(const void *ctx, uint64_t key), const void *ctx)
+void neighbours_prune(struct neighbours *t, bool (*keep)(const void *ctx, uint64_t key, ip6 name),
+	const void *ctx)
 {
 	for (uint32_t i = 0; i < neighbours_places(t); i++) {
-		if (t->places[i].key != 0 && !keep(ctx, t->places[i].key))
+		if (t->places[i].key != 0 && !keep(ctx, t->places[i].key, t->names[i]))
 			place_clear(t, i);
 	}
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who answers for an address on a link: (interface, IPv4 address) -> MAC.
+// Who answers for an address on a link: (interface, IPv4 or IPv6 address) -> MAC.
 //
 // One writer, the control thread; any number of readers, the workers, without locks. A place is
 // two words, key and value. A key may live only in the NEIGHBOUR_WINDOW places from its home on:
@@ -7,6 +7,9 @@
 // A place that changes hands is emptied first. A reader loads key, value, key: had the place
 // changed hands in between, the second key would differ, as the value of the new owner is stored
 // after the old key was cleared.
+//
+// An IPv6 address does not fit a key; 55 bits of its keyed hash stand for it there. Two of 64 000
+// neighbours share them once in sixteen thousand starts, and nobody can tell which two.
 #ifndef IO_NEIGHBOURS_H
 #define IO_NEIGHBOURS_H
 
@@ -29,7 +32,8 @@ struct neighbours {
 	uint32_t n, max;
 	struct secret secret;
 	struct neighbour_place *places; // mask + NEIGHBOUR_WINDOW of them
-	ns *confirmed;                  // by place; the writer's alone
+	ip6 *names;                     // by place: the address; the writer's alone
+	ns *confirmed;                  // likewise
 	ns *disputed;                   // likewise: since when, for NEIGHBOUR_FLAG_DISPUTED
 	uint32_t age_cursor;
 };
@@ -39,14 +43,23 @@ static inline uint64_t neighbour_key(uint16_t iface, ip4 ip)
 	return UINT64_C(1) << 63 | (uint64_t)iface << 32 | ip;
 }
 
-static inline uint16_t neighbour_key_iface(uint64_t key)
+#define NEIGHBOUR_KEY6 (UINT64_C(1) << 62)
+#define NEIGHBOUR_KEY6_IFACE 55
+
+static inline uint64_t neighbour_key6(const struct neighbours *t, uint16_t iface, ip6 ip)
 {
-	return (uint16_t)(key >> 32);
+	uint64_t high, low;
+
+	memcpy(&high, ip.b, 8);
+	memcpy(&low, ip.b + 8, 8);
+	uint64_t hash = hash_u64(low ^ hash_u64(high, &t->secret), &t->secret);
+	return UINT64_C(1) << 63 | NEIGHBOUR_KEY6 | (uint64_t)iface << NEIGHBOUR_KEY6_IFACE |
+	       hash >> (64 - NEIGHBOUR_KEY6_IFACE);
 }
 
-static inline ip4 neighbour_key_ip(uint64_t key)
+static inline uint16_t neighbour_key_iface(uint64_t key)
 {
-	return (ip4)key;
+	return key & NEIGHBOUR_KEY6 ? key >> NEIGHBOUR_KEY6_IFACE & 127 : (uint16_t)(key >> 32);
 }
 
 // Wire order in the upper octets, so that a store of the swapped word writes the address.
@@ -117,14 +130,15 @@ MUST_CHECK int neighbours_init(struct neighbours *t, uint32_t max, struct secret
 void neighbours_fini(struct neighbours *t);
 // One message never replaces a fresh neighbour. It makes him disputed, and so asked: his own answer
 // ends that. An answer of the other is believed when he kept silent for NEIGHBOUR_DISPUTE_NS.
-enum neighbour_change neighbours_learn(
-	struct neighbours *t, uint64_t key, const uint8_t mac[6], enum neighbour_word word, ns now);
+// `name` is the address that the key stands for, IPv4 as mapped.
+enum neighbour_change neighbours_learn(struct neighbours *t, uint64_t key, ip6 name,
+	const uint8_t mac[6], enum neighbour_word word, ns now);
 // Looks at `budget` places: marks the stale, removes the gone. A whole round takes
 // neighbours_places() / budget calls.
 void neighbours_age(struct neighbours *t, uint32_t budget, ns now);
 // Removes all for whom keep() says false.
-void neighbours_prune(
-	struct neighbours *t, bool (*keep)(const void *ctx, uint64_t key), const void *ctx);
+void neighbours_prune(struct neighbours *t, bool (*keep)(const void *ctx, uint64_t key, ip6 name),
+	const void *ctx);
 uint32_t neighbours_places(const struct neighbours *t);
 
 #endif

@@ -28,6 +28,35 @@ bool onlink_neighbour(const struct conf_interface *iface, ip4 ip)
 	return host;
 }
 
+static bool is_own6(const struct conf_interface *iface, ip6 ip)
+{
+	for (uint16_t i = 0; i < iface->n_addresses6; i++) {
+		if (ip6_eq(iface->addresses6[i].ip, ip))
+			return true;
+	}
+	return false;
+}
+
+bool onlink6_neighbour(const struct conf_interface *iface, ip6 ip)
+{
+	if (iface->n_addresses6 == 0 || ip6_is_multicast(ip) || is_own6(iface, ip))
+		return false;
+	if (ip6_is_link_local(ip))
+		return true;
+	for (uint16_t i = 0; i < iface->n_addresses6; i++) {
+		struct prefix6 p = {iface->addresses6[i].ip, iface->addresses6[i].bits};
+
+		if (prefix6_has(&p, ip))
+			return true;
+	}
+	return false;
+}
+
+bool onlink6_is_ours(const struct conf_interface *iface, const uint8_t mac[6], ip6 ip)
+{
+	return iface->n_addresses6 > 0 && (is_own6(iface, ip) || ip6_eq(ip, ip6_link_local(mac)));
+}
+
 ip4 onlink_source(const struct conf_interface *iface, ip4 ip)
 {
 	for (uint16_t i = 0; i < iface->n_addresses; i++) {

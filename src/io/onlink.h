@@ -8,6 +8,10 @@
 // Whether a neighbour may have this address: inside a subnet of the interface, no subnet's network
 // or broadcast address, and not the interface's own.
 bool onlink_neighbour(const struct conf_interface *iface, ip4 ip);
+// The same of IPv6: link-local, or within a prefix of the interface.
+bool onlink6_neighbour(const struct conf_interface *iface, ip6 ip);
+// Whether solicitations for `ip` are ours to answer on this interface, whose port has `mac`.
+bool onlink6_is_ours(const struct conf_interface *iface, const uint8_t mac[6], ip6 ip);
 // The interface's own address that shares a subnet with `ip`, its first address otherwise; 0: it
 // has none.
 ip4 onlink_source(const struct conf_interface *iface, ip4 ip);

@@ -6,12 +6,19 @@
 static uint32_t own_note(const struct pkt *p)
 {
 	uint32_t note = p->iface | NOTE_HANDED;
+	struct pkt *carried = rte_mbuf_to_priv(p->buf);
 
+	if (p->resolved) {
+		carried->kind = p->kind;
+		carried->sport = p->sport;
+		carried->dport = p->dport;
+		note |= NOTE_RESOLVED;
+	}
 	if (p->stage == PKT_HAIRPINNED)
 		return note | NOTE_HAIRPINNED;
 	if (p->stage != PKT_THIRD_PARTY)
 		return note;
-	((struct pkt *)rte_mbuf_to_priv(p->buf))->epoch_s = p->epoch_s;
+	carried->epoch_s = p->epoch_s;
 	return note | NOTE_THIRD_PARTY;
 }
 
@@ -32,7 +39,7 @@ static void own_judged(struct worker *w, struct pkt *p, enum verdict verdict)
 	case VERDICT_PUNT:
 		worker_drop(w, p->buf, DROP_LOCAL_PROTOCOL);
 		return;
-	case VERDICT_HOLD:
+	case VERDICT_HOLD: // the shard keeps the buffer until it gives it back
 		return;
 	}
 }
@@ -74,7 +81,13 @@ static void sink_send(void *ctx, struct pkt *p)
 	send_made(ctx, p);
 }
 
+static void sink_give(void *ctx, struct pkt *p, enum verdict verdict)
+{
+	own_judged(ctx, p, verdict);
+}
+
 void own_sink_init(struct worker *w)
 {
-	w->sink = (struct shard_sink){.ctx = w, .alloc = sink_alloc, .send = sink_send};
+	w->sink = (struct shard_sink){
+		.ctx = w, .alloc = sink_alloc, .send = sink_send, .give = sink_give};
 }

@@ -7,28 +7,28 @@
 
 #include "memory.h"
 
-static size_t one_shard(const struct conf *c, const struct nat_limits *limits)
+static struct shard_setup setup_of(const struct conf *c)
 {
-	struct shard_setup setup = {
-		.n_shards = c->n_workers, .limits = *limits, .clients = conf_shard_clients(c)};
-
-	return memory_round(shard_size(&setup));
+	return (struct shard_setup){.n_shards = c->n_workers,
+		.limits = conf_shard_limits(c),
+		.clients = conf_shard_clients(c),
+		.fragments = c->fragments,
+		.syns = c->syns};
 }
 
-static size_t all_shards(const struct conf *c)
+static size_t all_shards(const struct conf *c, const struct shard_setup *setup)
 {
-	struct nat_limits limits = conf_shard_limits(c);
-
-	return c->n_workers * one_shard(c, &limits);
+	return c->n_workers * memory_round(shard_size(setup));
 }
 
 // Where there is too little for both, the shards come first: theirs are the cold lines.
 struct pages pages_plan(const struct conf *c, const struct eal_plan *plan, uint64_t n_free)
 {
+	struct shard_setup setup = setup_of(c);
 	struct pages p = {
 		.free = n_free,
 		.eal = memory_round(plan->megabytes << 20) / HUGE_PAGE,
-		.shards = all_shards(c) / HUGE_PAGE,
+		.shards = all_shards(c, &setup) / HUGE_PAGE,
 	};
 
 	p.shards_huge = p.free >= p.shards;
@@ -38,7 +38,9 @@ struct pages pages_plan(const struct conf *c, const struct eal_plan *plan, uint6
 
 uint64_t pages_ordinary(const struct conf *c, const struct eal_plan *plan, const struct pages *p)
 {
-	return (p->shards_huge ? 0 : all_shards(c)) +
+	struct shard_setup setup = setup_of(c);
+
+	return (p->shards_huge ? 0 : all_shards(c, &setup)) +
 	       (p->eal_huge ? 0 : (uint64_t)plan->megabytes_plain << 20);
 }
 
@@ -49,26 +51,39 @@ struct share {
 	uint64_t octets;
 };
 
-// What all shards would save with next to nothing of this limit.
+// What all shards would save with next to nothing of this limit; `at` is its place in the setup.
 static uint64_t saved_without(const struct conf *c, size_t at)
 {
-	struct nat_limits limits = conf_shard_limits(c);
-	size_t whole = one_shard(c, &limits);
+	struct shard_setup setup = setup_of(c);
+	size_t whole = all_shards(c, &setup);
 	uint32_t one = 1;
 
-	memcpy((char *)&limits + at, &one, sizeof one);
-	return c->n_workers * (uint64_t)(whole - one_shard(c, &limits));
+	memcpy((char *)&setup + at, &one, sizeof one);
+	return whole - all_shards(c, &setup);
+}
+
+// A fragment that is held, or a SYN, keeps a packet buffer.
+static uint64_t buffers_of(const struct conf *c, const struct eal_plan *plan, uint32_t held)
+{
+	return c->n_workers * (uint64_t)held * (plan->megabytes_plain << 20) / plan->n_buffers;
 }
 
 // " limits.mappings (57 MiB)" for every limit that takes an eighth or more of what is needed.
-static void name_limits(const struct conf *c, uint64_t needed, char *out, size_t size)
+static void name_limits(
+	const struct conf *c, const struct eal_plan *plan, uint64_t needed, char *out, size_t size)
 {
+#define SAVED(member) saved_without(c, offsetof(struct shard_setup, member))
 	const struct share shares[] = {
-		{"mappings", saved_without(c, offsetof(struct nat_limits, mappings))},
-		{"leases", saved_without(c, offsetof(struct nat_limits, leases))},
-		{"subscribers", saved_without(c, offsetof(struct nat_limits, subscribers))},
-		{"external-addresses", saved_without(c, offsetof(struct nat_limits, addresses))},
+		{"mappings", SAVED(limits.mappings)},
+		{"sessions", SAVED(limits.sessions)},
+		{"leases", SAVED(limits.leases)},
+		{"subscribers", SAVED(limits.subscribers)},
+		{"external-addresses", SAVED(limits.addresses)},
+		{"pcp-clients", SAVED(clients)},
+		{"fragments-limit", SAVED(fragments) + buffers_of(c, plan, c->fragments)},
+		{"max-stored-syn", SAVED(syns) + buffers_of(c, plan, c->syns)},
 	};
+#undef SAVED
 	size_t used = 0;
 
 	out[0] = 0;
@@ -91,12 +106,12 @@ static int refuse_huge(const struct log *log, const struct pages *p)
 	return -ENOMEM;
 }
 
-static int refuse_ordinary(
-	const struct log *log, const struct conf *c, uint64_t needed, uint64_t available)
+static int refuse_ordinary(const struct log *log, const struct conf *c, const struct eal_plan *plan,
+	uint64_t needed, uint64_t available)
 {
 	char limits[256];
 
-	name_limits(c, needed, limits, sizeof limits);
+	name_limits(c, plan, needed, limits, sizeof limits);
 	log_error(log,
 		"too little memory: %llu MiB are needed, %llu MiB are available (MemAvailable); "
 		"lower%s",
@@ -114,7 +129,7 @@ int pages_judge(const struct log *log, const struct conf *c, const struct eal_pl
 	if (c->require_huge_pages)
 		return refuse_huge(log, p);
 	if (available != 0 && needed > available)
-		return refuse_ordinary(log, c, needed, available);
+		return refuse_ordinary(log, c, plan, needed, available);
 	log_warn(log,
 		"huge pages: %llu of 2 MiB are needed, %llu are free; %s go without and are "
 		"slower",

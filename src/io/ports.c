@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ports.h"
+#include "bond.h"
 
 #include <rte_dev.h>
 #include <rte_errno.h>
+#include <rte_eth_bond.h>
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -24,8 +25,7 @@ static bool may_make_interfaces(void)
 	       data[CAP_TO_INDEX(CAP_NET_ADMIN)].effective & CAP_TO_MASK(CAP_NET_ADMIN);
 }
 
-__attribute__((format(printf, 4, 5))) static int fail(
-	const struct io *io, const struct conf_port *p, int error, const char *format, ...)
+int port_fail(const struct io *io, const struct conf_port *p, int error, const char *format, ...)
 {
 	char what[384];
 	va_list list;
@@ -40,31 +40,32 @@ __attribute__((format(printf, 4, 5))) static int fail(
 
 // ---- finding ---------------------------------------------------------------------------------
 
-static int probe(const struct io *io, const struct conf_port *p)
+int port_probe(struct io *io, const struct conf_port *p, const char *device, bool pci, uint16_t *id)
 {
-	char devargs[sizeof p->device + 8];
+	char devargs[sizeof p->device + 8], name[sizeof p->device];
 
-	if (p->pci) // EAL probed what it was allowed to
-		return 0;
-	snprintf(devargs, sizeof devargs, "vdev:%s", p->device);
-	int error = rte_dev_probe(devargs);
-	return error ? fail(io, p, error, "device %s does not start", p->device) : 0;
+	eal_log_forget(&io->eal_log);
+	snprintf(devargs, sizeof devargs, "vdev:%s", device);
+	int error = pci ? 0 : rte_dev_probe(devargs); // EAL probed what it was allowed to
+	if (error)
+		return port_fail(io, p, error, "device %s does not start", device);
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(device, ","), device);
+	if (rte_eth_dev_get_port_by_name(name, id) != 0)
+		return port_fail(io, p, -ENODEV, "%s%s", name,
+			pci ? " (is it there, and bound to vfio-pci?)" : "");
+	return 0;
 }
 
 static int find(struct io *io, struct port *port, const struct conf_port *p)
 {
-	char name[sizeof p->device];
+	int error = bond_find_members(io, port, p);
 
-	eal_log_forget(&io->eal_log);
-	int error = probe(io, p);
+	if (error == 0)
+		error = port_probe(io, p, p->device, p->pci, &port->id);
 	if (error)
 		return error;
-	snprintf(name, sizeof name, "%.*s", (int)strcspn(p->device, ","), p->device);
-	if (rte_eth_dev_get_port_by_name(name, &port->id) != 0)
-		return fail(io, p, -ENODEV, "%s%s", name,
-			p->pci ? " (is it there, and bound to vfio-pci?)" : "");
 	port->found = true;
-	return 0;
+	return p->n_members ? bond_take_members(io, port, p) : 0;
 }
 
 // ---- configuring -----------------------------------------------------------------------------
@@ -84,11 +85,12 @@ static uint8_t sides_of(const struct conf *c, uint16_t port)
 // descriptors of all its queues into an array of 8, however many there are.
 #define TAP_QUEUES 4u
 
-static uint16_t count_queues(const struct io *io, const struct rte_eth_dev_info *info)
+static uint16_t count_queues(
+	const struct io *io, const struct port *port, const struct rte_eth_dev_info *info)
 {
 	uint32_t most = min_u32(info->max_rx_queues, info->max_tx_queues);
 
-	if (strcmp(info->driver_name, "net_tap") == 0)
+	if (port->tap)
 		most = min_u32(most, TAP_QUEUES);
 	return (uint16_t)min_u32(most, io->n_workers);
 }
@@ -99,10 +101,10 @@ static int configure(struct io *io, struct port *port, const struct conf_port *p
 	struct rte_eth_conf conf = {.rxmode.mtu = p->mtu};
 	uint8_t key[RSS_KEY_MAX];
 
-	port->n_queues = count_queues(io, info);
+	port->n_queues = count_queues(io, port, info);
 	eal_log_forget(&io->eal_log);
 	if (port->n_queues == 0)
-		return fail(io, p, -ENODEV, "%s has no queues", info->driver_name);
+		return port_fail(io, p, -ENODEV, "%s has no queues", info->driver_name);
 	port->rss = (uint8_t)rss_choose(info, sides, port->n_queues, key, &conf);
 	conf.txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
 	int error = rte_eth_dev_configure(port->id, port->n_queues, port->n_queues, &conf);
@@ -112,7 +114,7 @@ static int configure(struct io *io, struct port *port, const struct conf_port *p
 		error = rte_eth_dev_configure(port->id, port->n_queues, port->n_queues, &conf);
 	}
 	if (error)
-		return fail(io, p, error, "%u queues%s are refused", port->n_queues,
+		return port_fail(io, p, error, "%u queues%s are refused", port->n_queues,
 			p->mtu ? " or the mtu" : "");
 	return 0;
 }
@@ -131,7 +133,7 @@ static int set_queues(struct io *io, struct port *port, const struct conf_port *
 		if (error == 0)
 			error = rte_eth_tx_queue_setup(port->id, q, n_tx, socket, NULL);
 	}
-	return error ? fail(io, p, error, "queues cannot be set up") : 0;
+	return error ? port_fail(io, p, error, "queues cannot be set up") : 0;
 }
 
 // The kernel's end of a TAP has the device's address. To be another station on that link, for a
@@ -141,33 +143,48 @@ static int choose_mac(const struct io *io, struct port *port, const struct conf_
 	int error = rte_eth_macaddr_get(port->id, &port->mac);
 
 	if (error)
-		return fail(io, p, error, "no MAC address");
-	if (strcmp(port->driver, "net_tap") == 0)
+		return port_fail(io, p, error, "no MAC address");
+	if (port->tap)
 		port->mac.addr_bytes[5] ^= 1;
 	return 0;
 }
 
-// What a device has no switch for, it does not do.
-static int set_modes(struct io *io, struct port *port, const struct conf_port *p)
+// Drivers know it since they were configured; net_tap passes it on to its kernel interface here.
+// Before the start, for many devices cannot change it later. net_bonding tells its members.
+static int set_mtu(struct io *io, struct port *port, const struct conf_port *p)
 {
-	(void)rte_eth_promiscuous_disable(port->id);
-	int error = p->mtu ? rte_eth_dev_set_mtu(port->id, p->mtu) : 0;
+	int error = p->mtu && !p->n_members ? rte_eth_dev_set_mtu(port->id, p->mtu) : 0;
+
 	if (error && error != -ENOTSUP)
-		return fail(io, p, error, "mtu %u is refused", p->mtu);
+		return port_fail(io, p, error, "mtu %u is refused", p->mtu);
 	if (error)
 		log_warn(io->log, "port %s: %s has no mtu to set", p->name, port->driver);
 	return 0;
 }
 
+// What a device has no switch for, it does not do.
+static void set_modes(const struct port *port)
+{
+	// net_bonding has filters of its own in mode 4, and an address of ours may not be its own.
+	if (port->n_members && port->tap)
+		(void)rte_eth_promiscuous_enable(port->id);
+	else
+		(void)rte_eth_promiscuous_disable(port->id);
+	(void)rte_eth_allmulticast_enable(port->id); // solicited-node groups (RFC 4861 s.7.2.1)
+}
+
 static int go(struct io *io, struct port *port, const struct conf_port *p)
 {
 	eal_log_forget(&io->eal_log);
-	int error = rte_eth_dev_start(port->id);
-
+	int error = set_mtu(io, port, p);
 	if (error)
-		return fail(io, p, error, "does not start");
+		return error;
+	error = rte_eth_dev_start(port->id);
+	if (error)
+		return port_fail(io, p, error, "does not start");
 	port->started = true;
-	return set_modes(io, port, p);
+	set_modes(port);
+	return 0;
 }
 
 // ---- one port --------------------------------------------------------------------------------
@@ -213,8 +230,9 @@ static int port_start(struct io *io, uint16_t i)
 		return error;
 	error = rte_eth_dev_info_get(port->id, &info);
 	if (error)
-		return fail(io, p, error, "no information");
+		return port_fail(io, p, error, "no information");
 	snprintf(port->driver, sizeof port->driver, "%s", info.driver_name);
+	port->tap |= strcmp(info.driver_name, "net_tap") == 0;
 	error = configure(io, port, p, &info, sides_of(io->conf, i));
 	if (error == 0)
 		error = set_queues(io, port, p);
@@ -250,6 +268,7 @@ void ports_stop(struct io *io)
 			(void)rte_eth_dev_stop(port->id);
 		if (port->found)
 			(void)rte_eth_dev_close(port->id);
+		bond_close_members(port);
 		port->started = false;
 		port->found = false;
 	}
@@ -266,6 +285,7 @@ static void deal_port(struct io *io, uint16_t i, struct worker *w)
 		.queue = w->id % port->n_queues,
 		.relay = w->id % port->n_queues,
 		.mac = port->mac,
+		.lacp = port->n_members && port->bonding == BONDING_MODE_8023AD,
 	};
 	if (w->id < port->n_queues)
 		w->rx[w->n_rx++] =

@@ -7,6 +7,13 @@
 
 #define RSS_KEY_MAX 64
 
+// Says in the log what failed on this port, with DPDK's reason; returns `error`.
+__attribute__((format(printf, 4, 5))) int port_fail(
+	const struct io *io, const struct conf_port *p, int error, const char *format, ...);
+// Starts a device, unless EAL did so, and gives its number.
+MUST_CHECK int port_probe(
+	struct io *io, const struct conf_port *p, const char *device, bool pci, uint16_t *id);
+
 MUST_CHECK int ports_start(struct io *io); // all, or none with the reason in the log
 void ports_stop(struct io *io);
 // Gives each worker its queues.

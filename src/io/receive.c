@@ -26,7 +26,7 @@ static void receive_link(
 		arp_receive(w, iface, m, link);
 		return;
 	case ETHERTYPE_IP6:
-		worker_drop(w, m, DROP_IPV6);
+		nd_receive(w, iface, m, link);
 		return;
 	default:
 		worker_drop(w, m, DROP_ETHERNET_TYPE);
@@ -80,6 +80,11 @@ static void receive_note(struct pkt *p, struct rte_mbuf *m, uint32_t note)
 	p->iface = note & NOTE_INDEX;
 	p->stage = note & NOTE_HAIRPINNED ? PKT_HAIRPINNED : PKT_FRESH;
 	p->drop = DROP_NONE;
+	if (unlikely(note & NOTE_RESOLVED)) {
+		const struct pkt *carried = rte_mbuf_to_priv(m);
+
+		pkt_resolve(p, carried->kind, carried->sport, carried->dport);
+	}
 	if (unlikely(note & NOTE_THIRD_PARTY)) {
 		p->stage = PKT_THIRD_PARTY;
 		p->epoch_s = ((const struct pkt *)rte_mbuf_to_priv(m))->epoch_s;

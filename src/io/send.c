@@ -60,6 +60,23 @@ void send_flush(struct worker *w)
 	}
 }
 
+#define BEAT_NS (20 * NS_PER_MS)
+
+// IEEE 802.1AX frames leave with ours, and wait for an empty burst when there are none: net_bonding
+// wants one every 100 ms.
+void send_beat(struct worker *w)
+{
+	if (likely(w->now < w->next_beat))
+		return;
+	w->next_beat = w->now + BEAT_NS;
+	for (uint16_t port = 0; port < w->io->n_ports; port++) {
+		const struct tx_port *tx = &w->tx[port];
+
+		if (tx->lacp && tx->relay == w->id)
+			(void)rte_eth_tx_burst(tx->port_id, tx->queue, NULL, 0);
+	}
+}
+
 // ---- the Ethernet header ---------------------------------------------------------------------
 
 struct tagged_wire { // IEEE 802.1Q
@@ -68,17 +85,18 @@ struct tagged_wire { // IEEE 802.1Q
 };
 static_assert(sizeof(struct tagged_wire) == 18, "Ethernet header with one tag is 18 octets");
 
-static void write_plain(uint8_t *at, const uint8_t dst[6], const struct rte_ether_addr *src)
+static void write_plain(
+	uint8_t *at, const uint8_t dst[6], const struct rte_ether_addr *src, uint16_t type)
 {
 	struct eth_wire *eth = (void *)at;
 
 	memcpy(eth->dst, dst, sizeof eth->dst);
 	memcpy(eth->src, src, sizeof eth->src);
-	eth->type = be16_of(ETHERTYPE_IP4);
+	eth->type = be16_of(type);
 }
 
-static void write_tagged(
-	uint8_t *at, const uint8_t dst[6], const struct rte_ether_addr *src, uint16_t vlan)
+static void write_tagged(uint8_t *at, const uint8_t dst[6], const struct rte_ether_addr *src,
+	uint16_t vlan, uint16_t type)
 {
 	struct tagged_wire *eth = (void *)at;
 
@@ -86,13 +104,15 @@ static void write_tagged(
 	memcpy(eth->src, src, sizeof eth->src);
 	eth->tpid = be16_of(ETHERTYPE_VLAN);
 	eth->tag = be16_of(vlan);
-	eth->type = be16_of(ETHERTYPE_IP4);
+	eth->type = be16_of(type);
 }
 
 static void send_to(struct worker *w, const struct conf_interface *iface, const uint8_t mac[6],
 	struct rte_mbuf *m)
 {
 	const struct rte_ether_addr *src = &w->tx[iface->port].mac;
+	bool six = *rte_pktmbuf_mtod(m, const uint8_t *) >> 4 == 6;
+	uint16_t type = six ? ETHERTYPE_IP6 : ETHERTYPE_IP4;
 	uint16_t size = iface->vlan ? sizeof(struct tagged_wire) : sizeof(struct eth_wire);
 	void *at = rte_pktmbuf_prepend(m, size);
 
@@ -101,9 +121,9 @@ static void send_to(struct worker *w, const struct conf_interface *iface, const 
 		return;
 	}
 	if (iface->vlan)
-		write_tagged(at, mac, src, iface->vlan);
+		write_tagged(at, mac, src, iface->vlan, type);
 	else
-		write_plain(at, mac, src);
+		write_plain(at, mac, src, type);
 	send_frame(w, iface->port, m);
 }
 
@@ -123,21 +143,64 @@ static void send_multicast(
 	send_to(w, iface, mac, m);
 }
 
-// Half of the waiting room is for packets: he who disputes many neighbours keeps none of them out.
-void send_probe(struct worker *w, uint16_t iface, ip4 ip)
-{
-	uint64_t key = neighbour_key(iface, ip);
+struct hop { // whom to ask
+	uint64_t key;
+	uint16_t iface;
+	bool six;
+	union {
+		ip4 ip;
+		ip6 ip6;
+	};
+};
 
-	if (w->waiting.n_seats < WAITING_SEATS / 2 &&
-		waiting_put(&w->waiting, key, NULL, w->now) == WAITING_ASK)
-		arp_ask(w, iface, ip);
+static inline struct hop hop4(uint16_t iface, ip4 ip)
+{
+	return (struct hop){.key = neighbour_key(iface, ip), .iface = iface, .ip = ip};
 }
 
-static void wait_for(struct worker *w, uint16_t iface, ip4 ip, uint64_t key, struct rte_mbuf *m)
+static struct hop hop6(const struct worker *w, uint16_t iface, ip6 ip)
 {
-	switch (waiting_put(&w->waiting, key, m, w->now)) {
+	return (struct hop){.key = neighbour_key6(w->neighbours, iface, ip),
+		.iface = iface,
+		.six = true,
+		.ip6 = ip};
+}
+
+static void ask(struct worker *w, const struct hop *hop)
+{
+	if (hop->six)
+		nd_ask(w, hop->iface, hop->ip6);
+	else
+		arp_ask(w, hop->iface, hop->ip);
+}
+
+// Half of the waiting room is for packets: he who disputes many neighbours keeps none of them out.
+static void probe(struct worker *w, const struct hop *hop)
+{
+	if (w->waiting.n_seats < WAITING_SEATS / 2 &&
+		waiting_put(&w->waiting, hop->key, NULL, w->now) == WAITING_ASK)
+		ask(w, hop);
+}
+
+void send_probe(struct worker *w, uint16_t iface, ip4 ip)
+{
+	struct hop hop = hop4(iface, ip);
+
+	probe(w, &hop);
+}
+
+void send_probe6(struct worker *w, uint16_t iface, ip6 ip)
+{
+	struct hop hop = hop6(w, iface, ip);
+
+	probe(w, &hop);
+}
+
+static void wait_for(struct worker *w, const struct hop *hop, struct rte_mbuf *m)
+{
+	switch (waiting_put(&w->waiting, hop->key, m, w->now)) {
 	case WAITING_ASK:
-		arp_ask(w, iface, ip);
+		ask(w, hop);
 		w->counters.packets_waited++;
 		return;
 	case WAITING_TOLD:
@@ -149,23 +212,36 @@ static void wait_for(struct worker *w, uint16_t iface, ip4 ip, uint64_t key, str
 	}
 }
 
-static void send_via(struct worker *w, uint16_t iface, ip4 ip, struct rte_mbuf *m)
+static inline void send_hop(struct worker *w, const struct hop *hop, struct rte_mbuf *m)
 {
-	uint64_t key = neighbour_key(iface, ip), value;
+	uint64_t value;
 	uint8_t mac[6];
 
-	if (unlikely(is_multicast(ip))) {
-		send_multicast(w, &w->conf->interfaces[iface], ip, m);
-		return;
-	}
-	if (unlikely(!neighbours_find(w->neighbours, key, &value))) {
-		wait_for(w, iface, ip, key, m);
+	if (unlikely(!neighbours_find(w->neighbours, hop->key, &value))) {
+		wait_for(w, hop, m);
 		return;
 	}
 	if (unlikely(value & NEIGHBOUR_FLAG_STALE))
-		send_probe(w, iface, ip);
+		probe(w, hop);
 	neighbour_value_mac(value, mac);
-	send_to(w, &w->conf->interfaces[iface], mac, m);
+	send_to(w, &w->conf->interfaces[hop->iface], mac, m);
+}
+
+static void send_via(struct worker *w, uint16_t iface, ip4 ip, struct rte_mbuf *m)
+{
+	struct hop hop = hop4(iface, ip);
+
+	if (unlikely(is_multicast(ip)))
+		send_multicast(w, &w->conf->interfaces[iface], ip, m);
+	else
+		send_hop(w, &hop, m);
+}
+
+static void send_via6(struct worker *w, uint16_t iface, ip6 ip, struct rte_mbuf *m)
+{
+	struct hop hop = hop6(w, iface, ip);
+
+	send_hop(w, &hop, m);
 }
 
 static void leave_seat(struct worker *w, uint32_t seat, const uint8_t *mac)
@@ -213,7 +289,12 @@ static uint16_t packet_mtu(const struct worker *w, const struct pkt *p)
 
 static void send_fitting(struct worker *w, struct pkt *p)
 {
-	send_via(w, w->conf->next_hops[p->next_hop].iface, p->via, p->buf);
+	uint16_t iface = w->conf->next_hops[p->next_hop].iface;
+
+	if (unlikely(p->kind == PKT_IP6))
+		send_via6(w, iface, p->via6, p->buf);
+	else
+		send_via(w, iface, p->via, p->buf);
 }
 
 void send_made(struct worker *w, struct pkt *p)

@@ -46,6 +46,7 @@ static bool worker_turn(struct worker *w)
 	if (w->id == 0)
 		arp_announce_step(w);
 	send_flush(w);
+	send_beat(w);
 	handoff_flush(w);
 	w->counters.loops++;
 	w->counters.busy_loops += n > 0;

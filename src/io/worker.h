@@ -39,12 +39,14 @@ enum {
 	NOTE_RESTEERED = 1 << 18,   // ... and then on, because its owner had changed on the way
 	NOTE_FRAME = 1 << 19,       // a whole frame, to be sent as it is
 	NOTE_THIRD_PARTY = 1 << 20, // PKT_THIRD_PARTY: the Epoch to tell is in the private area
+	NOTE_RESOLVED = 1 << 21,    // a fragment: its kind and ports are in the private area
 };
 
 // ---- neighbours on their way to control ------------------------------------------------------
 
 struct learned {
 	uint64_t key; // neighbour_key()
+	ip6 name;     // its address
 	uint8_t mac[6];
 	uint8_t word; // enum neighbour_word
 	uint8_t spare;
@@ -64,6 +66,7 @@ struct tx_port {          // the worker's way out of a port
 	uint16_t relay; // worker that sends for us; ourselves when we have a queue
 	uint16_t n;     // frames collected
 	struct rte_ether_addr mac;
+	bool lacp; // net_bonding in the mode of IEEE 802.1AX
 	struct rte_mbuf *frames[BURST];
 };
 
@@ -100,8 +103,11 @@ struct worker {
 	_Alignas(CACHE_LINE) struct io_counters counters;
 	struct waiting waiting;
 
+	ns next_beat;
+
 	// Gratuitous ARP: worker 0 only.
 	uint64_t announced_generation;
+	uint32_t announced_changes; // of io->link_changes
 	uint32_t announce_cursor, announce_rounds;
 	ns announce_next;
 
@@ -114,9 +120,18 @@ struct worker {
 
 // ---- a port ----------------------------------------------------------------------------------
 
+struct member {      // of a link aggregation
+	uint16_t id; // EAL's number
+	bool down;
+};
+
 struct port {
 	uint16_t id; // EAL's number
 	bool found, started;
+	bool tap;    // net_tap, or with members that are
+	int bonding; // with members: net_bonding's mode
+	uint16_t n_members;
+	struct member members[CONF_MAX_MEMBERS];
 	uint16_t n_queues; // as many rx as tx
 	uint8_t rss;       // enum io_rss
 	uint16_t mtu;
@@ -128,6 +143,7 @@ struct io {
 	const struct log *log;
 	struct conf *conf; // the cell: read under RCU
 	bool stop;
+	uint32_t link_changes; // of members; read by worker 0
 	bool eal_up, going;
 	struct clock clock;
 	struct shard_epochs *epochs;
@@ -182,13 +198,22 @@ void send_packet(struct worker *w, struct pkt *p); // or an ICMP error in its pl
 void send_made(struct worker *w, struct pkt *p);   // one the shard made: dropped when too big
 void send_frame(struct worker *w, uint16_t port, struct rte_mbuf *m);
 void send_flush(struct worker *w);
+void send_beat(struct worker *w);                          // lets net_bonding send what it has to
 void send_probe(struct worker *w, uint16_t iface, ip4 ip); // asks, at most once a second each
+void send_probe6(struct worker *w, uint16_t iface, ip6 ip);
 void send_waiting(struct worker *w); // lets go whoever's neighbour answered, drops the expired
 
 // arp.c
 void arp_receive(struct worker *w, uint16_t iface, struct rte_mbuf *m, const struct pkt_link *link);
 void arp_ask(struct worker *w, uint16_t iface, ip4 ip);
 void arp_announce_step(struct worker *w);
+
+// nd.c
+// An IPv6 frame: neighbour discovery and what is for a link-local address of ours ends here, the
+// rest goes to our own shard.
+void nd_receive(struct worker *w, uint16_t iface, struct rte_mbuf *m, const struct pkt_link *link);
+void nd_ask(struct worker *w, uint16_t iface, ip6 ip);
+void nd_announce(struct worker *w);
 
 // io.c
 sigset_t worker_signals(void); // those that drivers send to wake a worker

@@ -31,12 +31,31 @@ static int load(struct app *app)
 	return error ? EXIT_WRONG : EXIT_OK;
 }
 
+// What the numbers of a deterministic group come to: nobody should have to divide by himself.
+static void print_plan(const struct conf_group *g)
+{
+	const struct nat_plan *p = g->nat.plan;
+	uint32_t end = p->port_first + p->hosts_per_address * p->ports_per_host;
+
+	printf("nat-groups.%s: %u subscribers with %u ports each, %u of them on an address; "
+	       "overflow of an address: %u ports\n",
+		g->name, p->n_hosts, p->ports_per_host, p->hosts_per_address,
+		p->port_last + 1u - end);
+}
+
 static int report(const struct app *app)
 {
-	if (app->options.dump)
-		fputs(app->conf->text, stdout);
-	else
-		printf("%s: right\n", app->options.file);
+	const struct conf *c = app->conf;
+
+	if (app->options.dump) {
+		fputs(c->text, stdout);
+		return EXIT_OK;
+	}
+	printf("%s: right\n", app->options.file);
+	for (uint32_t i = 0; i < c->n_groups; i++) {
+		if (c->groups[i].used && c->groups[i].nat.plan)
+			print_plan(&c->groups[i]);
+	}
 	return EXIT_OK;
 }
 
@@ -77,6 +96,8 @@ static int start(struct app *app)
 
 static void stop(struct app *app)
 {
+	if (app->io) // the last events are all there when ctl drains them
+		io_stop(app->io);
 	ctl_destroy(app->ctl);
 	conf_destroy(io_destroy(app->io));
 	conf_destroy(app->conf);

@@ -215,3 +215,64 @@ Test(io, buffers_grow_with_mtu_workers_and_ports)
 	cr_assert_eq(plan.buffer_room, UINT16_MAX);
 	free(c);
 }
+
+// What is cut at the end of a buffer arrives in two: rooms are of whole KiB, which every NIC can
+// use.
+Test(io, frame_of_the_mtu_fits_one_buffer)
+{
+	static const uint16_t mtus[] = {576, 1500, 1900, 1901, 4000, 9000, 9216};
+	struct conf *c = workers(1);
+	struct eal_plan plan;
+
+	c->n_ports = 1;
+	for (size_t i = 0; i < ARRAY_SIZE(mtus); i++) {
+		c->ports[0].mtu = mtus[i];
+		eal_plan_memory(c, &plan);
+		uint16_t data = (uint16_t)(plan.buffer_room - 128);
+		cr_assert_eq(data % 1024, 0);
+		cr_assert_geq(data, mtus[i] + 22 + 4, "%u: two tags and the checksum", mtus[i]);
+		cr_assert_geq(data, 2048);
+	}
+	free(c);
+}
+
+Test(io, held_fragments_and_syns_have_buffers_of_their_own)
+{
+	struct conf *c = workers(3);
+	struct eal_plan none, plan;
+
+	c->n_ports = 2;
+	eal_plan_memory(c, &none);
+	c->fragments = 1000;
+	c->syns = 10;
+	eal_plan_memory(c, &plan);
+	cr_assert_eq(plan.n_buffers - none.n_buffers, 3 * 1010);
+	free(c);
+}
+
+static struct conf_device members[] = {
+	{.device = "0000:3b:00.0", .pci = true},
+	{.device = "0000:3b:00.1", .pci = true},
+	{.device = "net_tap7,iface=x"},
+};
+
+Test(io, members_of_a_port_are_allowed_and_have_rings)
+{
+	struct conf *c = workers(2);
+	struct eal_plan one, plan;
+	struct eal_args args;
+
+	c->n_ports = 1;
+	c->ports[0] = (struct conf_port){.device = "net_bonding0,mode=4"};
+	eal_plan_memory(c, &one);
+	c->ports[0].members = members;
+	c->ports[0].n_members = ARRAY_SIZE(members);
+	eal_plan_memory(c, &plan);
+	cr_assert_eq(plan.n_buffers - one.n_buffers,
+		2 * 2 * (EAL_RX_DESCRIPTORS + EAL_TX_DESCRIPTORS + 32));
+	eal_plan_args(c, &plan, &args);
+	cr_assert(has(&args, "0000:3b:00.0") && has(&args, "0000:3b:00.1"));
+	cr_assert_not(has(&args, "net_tap7,iface=x"));
+	cr_assert_not(has(&args, "--no-pci"));
+	free(c);
+}

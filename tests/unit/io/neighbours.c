@@ -15,6 +15,12 @@ static struct neighbours table(uint32_t max)
 	return t;
 }
 
+static enum neighbour_change learn(
+	struct neighbours *t, uint64_t key, const uint8_t mac[6], enum neighbour_word word, ns now)
+{
+	return neighbours_learn(t, key, ip6_mapped((ip4)key), mac, word, now);
+}
+
 static bool known(const struct neighbours *t, uint64_t key, const uint8_t mac[6], bool stale)
 {
 	uint64_t value;
@@ -32,12 +38,27 @@ Test(io, neighbour_is_known_by_interface_and_address)
 	struct neighbours t = table(16);
 	uint64_t key = neighbour_key(3, 0xc0000201);
 
-	cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ASKER, NS_PER_S), NEIGHBOUR_NEW);
+	cr_assert_eq(learn(&t, key, mac_a, NEIGHBOUR_ASKER, NS_PER_S), NEIGHBOUR_NEW);
 	cr_assert(known(&t, key, mac_a, false));
 	cr_assert_not(known(&t, neighbour_key(2, 0xc0000201), mac_a, false));
 	cr_assert_not(known(&t, neighbour_key(3, 0xc0000202), mac_a, false));
 	cr_assert_eq(neighbour_key_iface(key), 3);
-	cr_assert_eq(neighbour_key_ip(key), 0xc0000201);
+	cr_assert_eq(ip6_to_ip4(t.names[neighbours_home(&t, key)]), 0xc0000201);
+	neighbours_fini(&t);
+}
+
+// RFC 4861 s.5.1: the same table holds IPv6 neighbours, by a keyed hash of their address.
+Test(io, neighbour_of_ip6_is_known_by_interface_and_address)
+{
+	struct neighbours t = table(16);
+	ip6 one = {{0xfe, 0x80, [15] = 1}}, two = {{0xfe, 0x80, [15] = 2}};
+	uint64_t key = neighbour_key6(&t, 127, one);
+
+	cr_assert_eq(neighbours_learn(&t, key, one, mac_a, NEIGHBOUR_ANSWER, 1), NEIGHBOUR_NEW);
+	cr_assert(known(&t, key, mac_a, false));
+	cr_assert_not(known(&t, neighbour_key6(&t, 126, one), mac_a, false));
+	cr_assert_not(known(&t, neighbour_key6(&t, 127, two), mac_a, false));
+	cr_assert_eq(neighbour_key_iface(key), 127);
 	neighbours_fini(&t);
 }
 
@@ -46,10 +67,10 @@ Test(io, neighbour_with_another_mac_has_moved)
 	struct neighbours t = table(16);
 	uint64_t key = neighbour_key(0, 1);
 
-	cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 1), NEIGHBOUR_NEW);
-	cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ASKER, 2), NEIGHBOUR_KEPT);
-	cr_assert_eq(neighbours_learn(&t, key, mac_b, NEIGHBOUR_HEARSAY, 2 + NEIGHBOUR_STALE_NS),
-		NEIGHBOUR_MOVED);
+	cr_assert_eq(learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 1), NEIGHBOUR_NEW);
+	cr_assert_eq(learn(&t, key, mac_a, NEIGHBOUR_ASKER, 2), NEIGHBOUR_KEPT);
+	cr_assert_eq(
+		learn(&t, key, mac_b, NEIGHBOUR_HEARSAY, 2 + NEIGHBOUR_STALE_NS), NEIGHBOUR_MOVED);
 	cr_assert(known(&t, key, mac_b, false));
 	cr_assert_eq(t.n, 1);
 	neighbours_fini(&t);
@@ -63,17 +84,16 @@ Test(io, one_message_does_not_move_a_fresh_neighbour)
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		struct neighbours t = table(16);
-		cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 1), NEIGHBOUR_NEW);
+		cr_assert_eq(learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 1), NEIGHBOUR_NEW);
 		cr_assert(neighbours_contradict(&t, key, mac_b));
 		cr_assert_not(neighbours_contradict(&t, key, mac_a));
-		cr_assert_eq(neighbours_learn(&t, key, mac_b, words[i], now), NEIGHBOUR_DISPUTED);
+		cr_assert_eq(learn(&t, key, mac_b, words[i], now), NEIGHBOUR_DISPUTED);
 		cr_assert(known(&t, key, mac_a, true), "used, and asked");
 		cr_assert(neighbours_contradict(&t, key, mac_b), "again");
-		cr_assert_eq(neighbours_learn(&t, key, mac_b, words[i], now), NEIGHBOUR_REFUSED);
-		cr_assert_eq(
-			neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, now), NEIGHBOUR_KEPT);
+		cr_assert_eq(learn(&t, key, mac_b, words[i], now), NEIGHBOUR_REFUSED);
+		cr_assert_eq(learn(&t, key, mac_a, NEIGHBOUR_ANSWER, now), NEIGHBOUR_KEPT);
 		cr_assert(known(&t, key, mac_a, false), "its own answer settles it");
-		cr_assert_eq(neighbours_learn(&t, key, mac_b, words[i], now + NEIGHBOUR_DISPUTE_NS),
+		cr_assert_eq(learn(&t, key, mac_b, words[i], now + NEIGHBOUR_DISPUTE_NS),
 			NEIGHBOUR_DISPUTED, "and the next one begins anew");
 		neighbours_fini(&t);
 	}
@@ -85,14 +105,13 @@ Test(io, answer_moves_a_neighbour_who_keeps_silent)
 	uint64_t key = neighbour_key(0, 1);
 	ns end = 2 + NEIGHBOUR_DISPUTE_NS;
 
-	cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 1), NEIGHBOUR_NEW);
-	cr_assert_eq(neighbours_learn(&t, key, mac_b, NEIGHBOUR_HEARSAY, 2), NEIGHBOUR_DISPUTED);
-	cr_assert_eq(
-		neighbours_learn(&t, key, mac_b, NEIGHBOUR_ANSWER, end - 1), NEIGHBOUR_REFUSED);
-	cr_assert_eq(neighbours_learn(&t, key, mac_b, NEIGHBOUR_HEARSAY, end), NEIGHBOUR_REFUSED);
-	cr_assert_eq(neighbours_learn(&t, key, mac_b, NEIGHBOUR_ASKER, end), NEIGHBOUR_REFUSED);
+	cr_assert_eq(learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 1), NEIGHBOUR_NEW);
+	cr_assert_eq(learn(&t, key, mac_b, NEIGHBOUR_HEARSAY, 2), NEIGHBOUR_DISPUTED);
+	cr_assert_eq(learn(&t, key, mac_b, NEIGHBOUR_ANSWER, end - 1), NEIGHBOUR_REFUSED);
+	cr_assert_eq(learn(&t, key, mac_b, NEIGHBOUR_HEARSAY, end), NEIGHBOUR_REFUSED);
+	cr_assert_eq(learn(&t, key, mac_b, NEIGHBOUR_ASKER, end), NEIGHBOUR_REFUSED);
 	cr_assert(known(&t, key, mac_a, true));
-	cr_assert_eq(neighbours_learn(&t, key, mac_b, NEIGHBOUR_ANSWER, end), NEIGHBOUR_MOVED);
+	cr_assert_eq(learn(&t, key, mac_b, NEIGHBOUR_ANSWER, end), NEIGHBOUR_MOVED);
 	cr_assert(known(&t, key, mac_b, false));
 	neighbours_fini(&t);
 }
@@ -103,8 +122,8 @@ Test(io, stale_neighbour_is_not_contradicted)
 	uint64_t key = neighbour_key(0, 1);
 
 	cr_assert_not(neighbours_contradict(&t, key, mac_b), "a stranger");
-	cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 1), NEIGHBOUR_NEW);
-	cr_assert_eq(neighbours_learn(&t, key, mac_b, NEIGHBOUR_HEARSAY, 2), NEIGHBOUR_DISPUTED);
+	cr_assert_eq(learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 1), NEIGHBOUR_NEW);
+	cr_assert_eq(learn(&t, key, mac_b, NEIGHBOUR_HEARSAY, 2), NEIGHBOUR_DISPUTED);
 	neighbours_age(&t, neighbours_places(&t), 1 + NEIGHBOUR_STALE_NS);
 	cr_assert_not(neighbours_contradict(&t, key, mac_b), "the dispute is over");
 	cr_assert(known(&t, key, mac_a, true));
@@ -116,8 +135,8 @@ Test(io, hearsay_about_a_stranger_is_not_believed)
 	struct neighbours t = table(16);
 	uint64_t value;
 
-	cr_assert_eq(neighbours_learn(&t, neighbour_key(0, 1), mac_a, NEIGHBOUR_HEARSAY, 1),
-		NEIGHBOUR_REFUSED);
+	cr_assert_eq(
+		learn(&t, neighbour_key(0, 1), mac_a, NEIGHBOUR_HEARSAY, 1), NEIGHBOUR_REFUSED);
 	cr_assert_not(neighbours_find(&t, neighbour_key(0, 1), &value));
 	neighbours_fini(&t);
 }
@@ -132,13 +151,12 @@ Test(io, unconfirmed_neighbour_goes_stale_then_goes)
 	struct neighbours t = table(16);
 	uint64_t key = neighbour_key(1, 1), value;
 
-	cr_assert_eq(neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, NS_PER_S), NEIGHBOUR_NEW);
+	cr_assert_eq(learn(&t, key, mac_a, NEIGHBOUR_ANSWER, NS_PER_S), NEIGHBOUR_NEW);
 	age_all(&t, 30 * NS_PER_S);
 	cr_assert(known(&t, key, mac_a, false));
 	age_all(&t, 31 * NS_PER_S);
 	cr_assert(known(&t, key, mac_a, true));
-	cr_assert_eq(
-		neighbours_learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 100 * NS_PER_S), NEIGHBOUR_KEPT);
+	cr_assert_eq(learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 100 * NS_PER_S), NEIGHBOUR_KEPT);
 	cr_assert(known(&t, key, mac_a, false));
 	age_all(&t, 279 * NS_PER_S);
 	cr_assert(known(&t, key, mac_a, true));
@@ -153,8 +171,8 @@ Test(io, ageing_in_portions_reaches_every_place)
 	struct neighbours t = table(64);
 
 	for (uint32_t i = 0; i < 64; i++)
-		cr_assert_eq(neighbours_learn(&t, neighbour_key(0, i), mac_a, NEIGHBOUR_ASKER, 1),
-			NEIGHBOUR_NEW);
+		cr_assert_eq(
+			learn(&t, neighbour_key(0, i), mac_a, NEIGHBOUR_ASKER, 1), NEIGHBOUR_NEW);
 	for (uint32_t i = 0; i <= neighbours_places(&t) / 7; i++)
 		neighbours_age(&t, 7, 1 + NEIGHBOUR_GONE_NS);
 	cr_assert_eq(t.n, 0);
@@ -171,13 +189,13 @@ Test(io, full_table_refuses_askers_and_makes_room_for_answers)
 
 	for (uint32_t i = 0; i < 4 * MAX; i++) {
 		enum neighbour_change change =
-			neighbours_learn(&t, neighbour_key(0, i), mac_a, NEIGHBOUR_ASKER, NS_PER_S);
+			learn(&t, neighbour_key(0, i), mac_a, NEIGHBOUR_ASKER, NS_PER_S);
 		cr_assert_eq(change, i < MAX ? NEIGHBOUR_NEW : NEIGHBOUR_REFUSED);
 	}
 	for (uint32_t i = 4 * MAX; i < 8 * MAX; i++) {
 		uint64_t key = neighbour_key(0, i);
 		enum neighbour_change change =
-			neighbours_learn(&t, key, mac_b, NEIGHBOUR_ANSWER, 2 * NS_PER_S);
+			learn(&t, key, mac_b, NEIGHBOUR_ANSWER, 2 * NS_PER_S);
 		cr_assert(change == NEIGHBOUR_NEW || change == NEIGHBOUR_REFUSED);
 		if (change == NEIGHBOUR_NEW)
 			cr_assert(known(&t, key, mac_b, false));
@@ -188,10 +206,11 @@ Test(io, full_table_refuses_askers_and_makes_room_for_answers)
 	neighbours_fini(&t);
 }
 
-static bool is_even(const void *ctx, uint64_t key)
+static bool is_even(const void *ctx, uint64_t key, ip6 name)
 {
 	(void)ctx;
-	return neighbour_key_ip(key) % 2 == 0;
+	(void)key;
+	return ip6_to_ip4(name) % 2 == 0;
 }
 
 Test(io, pruning_forgets_whom_it_is_told_to)
@@ -200,8 +219,8 @@ Test(io, pruning_forgets_whom_it_is_told_to)
 	uint64_t value;
 
 	for (uint32_t i = 0; i < 64; i++)
-		cr_assert_eq(neighbours_learn(&t, neighbour_key(0, i), mac_a, NEIGHBOUR_ASKER, 1),
-			NEIGHBOUR_NEW);
+		cr_assert_eq(
+			learn(&t, neighbour_key(0, i), mac_a, NEIGHBOUR_ASKER, 1), NEIGHBOUR_NEW);
 	neighbours_prune(&t, is_even, NULL);
 	for (uint32_t i = 0; i < 64; i++)
 		cr_assert_eq(neighbours_find(&t, neighbour_key(0, i), &value), i % 2 == 0);
@@ -237,7 +256,7 @@ Test(io, random_run_agrees_with_a_plain_array)
 				model[i].confirmed = 0;
 		}
 		enum neighbour_change change =
-			neighbours_learn(&t, neighbour_key(0, host), mac, NEIGHBOUR_ASKER, now);
+			learn(&t, neighbour_key(0, host), mac, NEIGHBOUR_ASKER, now);
 		if (!model[host].confirmed)
 			cr_assert(change == NEIGHBOUR_NEW || change == NEIGHBOUR_REFUSED);
 		else if (model[host].mac == mac[5])

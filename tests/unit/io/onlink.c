@@ -169,3 +169,70 @@ Test(io, arp_sender_is_judged_by_frame_and_address)
 	cr_assert_eq(onlink_judge_sender(c, 0, own, own, &arp), ONLINK_FORGED, "our own echo");
 	free(c);
 }
+
+static ip6 address6(const char *text)
+{
+	ip6 a;
+
+	cr_assert(ip6_parse(text, &a), "%s", text);
+	return a;
+}
+
+static struct conf_interface interface6(void)
+{
+	struct conf_interface iface = {.n_addresses6 = 2};
+
+	iface.addresses6[0] = (struct conf_address6){address6("2001:db8:a::1"), 64};
+	iface.addresses6[1] = (struct conf_address6){address6("2001:db8:b::ff"), 127};
+	return iface;
+}
+
+// RFC 4861 s.2.1, s.7.2.3: whose messages are believed.
+Test(io, neighbour_of_ip6_is_link_local_or_within_a_prefix)
+{
+	static const struct {
+		const char *who;
+		bool is;
+	} cases[] = {
+		{"2001:db8:a::2", true},
+		{"2001:db8:a::1", false}, // ourselves
+		{"2001:db8:a:0:ffff::", true},
+		{"2001:db8:a:1::2", false},
+		{"2001:db8:b::fe", true},
+		{"2001:db8:b::fd", false},
+		{"fe80::7", true},
+		{"ff02::1", false},
+		{"::", false},
+	};
+	struct conf_interface iface = interface6(), none = {.n_addresses6 = 0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ip6 who = address6(cases[i].who);
+		cr_assert_eq(onlink6_neighbour(&iface, who), cases[i].is, "%s", cases[i].who);
+		cr_assert_not(onlink6_neighbour(&none, who), "no IPv6 here");
+	}
+}
+
+// RFC 4861 s.7.2.3: the target is an address of the interface; the one of its MAC is among them.
+Test(io, solicitation_is_answered_for_what_is_ours_on_that_link)
+{
+	static const uint8_t mac[6] = {0x02, 0, 0x64, 0x40, 0, 1};
+	static const struct {
+		const char *target;
+		bool ours;
+	} cases[] = {
+		{"2001:db8:a::1", true},
+		{"2001:db8:b::ff", true},
+		{"fe80::64ff:fe40:1", true},
+		{"fe80::64ff:fe40:2", false},
+		{"2001:db8:a::2", false},
+	};
+	struct conf_interface iface = interface6(), none = {.n_addresses6 = 0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ip6 target = address6(cases[i].target);
+		cr_assert_eq(
+			onlink6_is_ours(&iface, mac, target), cases[i].ours, "%s", cases[i].target);
+		cr_assert_not(onlink6_is_ours(&none, mac, target), "no IPv6 here");
+	}
+}

@@ -59,6 +59,26 @@ Test(io, limits_beyond_the_memory_there_is_are_refused_by_name)
 	free(c);
 }
 
+Test(io, clients_fragments_and_sessions_beyond_the_memory_are_named)
+{
+	struct conf *c = conf_with(1u << 20, 256u << 10, 64u << 10);
+	char text[512];
+
+	c->pcp_clients = 1u << 30;
+	cr_assert_eq(judge(c, 4 * GIB, text, sizeof text), -ENOMEM);
+	cr_assert(strstr(text, "lower limits.pcp-clients ("), "%s", text);
+	cr_assert_not(strstr(text, "limits.mappings"));
+	c->pcp_clients = 64u << 10;
+	c->fragments = 1u << 20;
+	cr_assert_eq(judge(c, 4 * GIB, text, sizeof text), -ENOMEM);
+	cr_assert(strstr(text, "lower limits.fragments-limit ("), "%s", text);
+	c->fragments = 1024;
+	c->limits.sessions = 1u << 30;
+	cr_assert_eq(judge(c, 4 * GIB, text, sizeof text), -ENOMEM);
+	cr_assert(strstr(text, "lower limits.sessions ("), "%s", text);
+	free(c);
+}
+
 Test(io, limits_that_fit_start_without_huge_pages)
 {
 	struct conf *c = conf_with(1u << 20, 256u << 10, 64u << 10);
