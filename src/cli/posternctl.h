@@ -33,6 +33,11 @@ enum subject { // a command; from SUBJECT_ADD on: one whose answer is what was d
 	SUBJECT_CLIENTS,
 	SUBJECT_COUNTERS,
 	SUBJECT_NEIGHBOURS,
+	SUBJECT_SESSIONS,
+	SUBJECT_POOLS,
+	SUBJECT_LOG,
+	SUBJECT_TRACE,
+	SUBJECT_TRACE_OFFLINE,
 	SUBJECT_ADD,
 	SUBJECT_ADD_STATIC,
 	SUBJECT_DELETE,
@@ -59,6 +64,7 @@ enum value { // what a word can be, besides one that is written in the grammar
 	VALUE_LIFETIME, // 90, 30m, 1h30m
 	VALUE_TEXT,
 	VALUE_FILE,
+	VALUE_TIME, // 2026-11-23T10:15:00Z, "2026-11-23 10:15:00", -10m; all UTC
 };
 
 enum operands { // what must follow a command, before its pairs
@@ -68,6 +74,7 @@ enum operands { // what must follow a command, before its pairs
 	OPERANDS_GROUP,      // NAME, "group" before it if you like
 	OPERANDS_FILE,       // FILE
 	OPERANDS_FILE_MAYBE, // [FILE]
+	OPERANDS_EXTERNAL,   // ADDRESS:PORT of the outside
 };
 
 enum pair { // "name value"; sets of them are bits
@@ -84,6 +91,9 @@ enum pair { // "name value"; sets of them are bits
 	PAIR_LIFETIME = 1 << 10,
 	PAIR_DESCRIPTION = 1 << 11,
 	PAIR_TOP = 1 << 12, // a limit that is no page's
+	PAIR_AT = 1 << 13,
+	PAIR_CONFIG = 1 << 14,
+	PAIR_HISTORY = 1 << 15,
 };
 
 struct command {
@@ -128,6 +138,11 @@ bool value_put(json_t *object, const char *name, enum value value, const char *t
 // "ADDRESS:PORT" becomes "subscriber" and "port".
 bool value_put_endpoint(json_t *object, const char *text, char *why, size_t why_size);
 bool value_is_address(const char *text);
+bool value_split_port(const char *text, char address[IP4_TEXT], uint64_t *port);
+// A moment, in milliseconds since 1970; "-10m" is that long before now_ms.
+bool value_time(const char *text, uint64_t now_ms, uint64_t *out_ms);
+#define TIME_TEXT 32
+char *time_format(uint64_t ms, char out[TIME_TEXT]); // 2026-11-23T10:15:00.000Z
 bool value_number(const char *text, uint64_t max, uint64_t *out);
 bool value_seconds(const char *text, uint64_t *out);
 
@@ -139,6 +154,7 @@ struct words {
 	bool shell; // no command: take commands from standard input
 	enum subject subject;
 	json_t *request;  // without limit, cursor, file and text
+	json_t *key;      // borrowed of it: its filter or key
 	uint64_t limit;   // rows in all; 0: all there are
 	bool paged;       // follow the cursor
 	bool detail;      // mappings with filters and text

@@ -137,6 +137,41 @@ static void print_group(struct answers *a, const json_t *group)
 			(long long)size - (long long)json_array_size(pool));
 }
 
+// ---- who had a port --------------------------------------------------------------------------
+
+static void print_tenant(struct answers *a, const json_t *block, const char *words)
+{
+	const json_t *until = json_object_get(block, "until");
+
+	if (!block)
+		return;
+	fprintf(a->out, "  its block: %s %s since %s", words, text_of(block, "subscriber"),
+		text_of(block, "since"));
+	if (until)
+		fprintf(a->out, " until %s", json_string_value(until));
+	fputc('\n', a->out);
+}
+
+static void print_trace(struct answers *a, const json_t *row)
+{
+	const char *holder = text_of(row, "holder"), *note = text_of(row, "note");
+
+	fprintf(a->out, "%s:%lld at %s: ", text_of(row, "external_address"),
+		(long long)number_of(row, "external_port"), text_of(row, "at"));
+	if (strcmp(holder, "subscriber") == 0)
+		fprintf(a->out, "%s%s (inside port %s, by its %s)\n", text_of(row, "subscriber"),
+			json_is_false(json_object_get(row, "certain")) ? ", to a second" : "",
+			text_of(row, "realm"), text_of(row, "by"));
+	else if (strcmp(holder, "nobody") == 0)
+		fputs("nobody\n", a->out);
+	else
+		fputs("not known any more: ask the NAT log\n", a->out);
+	if (strcmp(note, "?") != 0)
+		fprintf(a->out, "  %s\n", note);
+	print_tenant(a, json_object_get(row, "block"), "held by");
+	print_tenant(a, json_object_get(row, "block_before"), "before that by");
+}
+
 // ---- all -------------------------------------------------------------------------------------
 
 void answers_init(struct answers *a, const struct words *w, bool colour, FILE *out, FILE *err)
@@ -166,6 +201,8 @@ static void print_row(struct answers *a, json_t *row)
 		print_status(a, row);
 	else if (a->subject == SUBJECT_GROUPS)
 		print_group(a, row);
+	else if (a->subject == SUBJECT_TRACE)
+		print_trace(a, row);
 	else
 		row_complete(a->subject, row);
 }

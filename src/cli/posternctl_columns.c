@@ -147,6 +147,48 @@ static const struct column neighbour_columns[] = {
 	{"CONFIRMED", CELL_DURATION, "age_s", NULL},
 };
 
+static const struct column session_columns[] = {
+	{"PROTO", CELL_TEXT, "protocol", NULL},
+	{"INTERNAL", CELL_ENDPOINT, "internal_address", "internal_port"},
+	{"EXTERNAL", CELL_ENDPOINT, "external_address", "external_port"},
+	{"REMOTE", CELL_ENDPOINT, "remote_address", "remote_port"},
+	{"STATE", CELL_TEXT, "state", NULL},
+	{"IDLE-OUT", CELL_DURATION, "idle_left_s", NULL},
+	{"SHARD", CELL_NUMBER, "shard", NULL},
+	{"REALM", CELL_TEXT, "realm", NULL},
+	{"GROUP", CELL_TEXT, "group", NULL},
+};
+
+static const struct column usage_columns[] = {
+	{"GROUP", CELL_TEXT, "group", NULL},
+	{"ADDRESSES", CELL_NUMBER, "addresses", NULL},
+	{"BLOCK-SIZE", CELL_NUMBER, "port_set_size", NULL},
+	{"BLOCKS", CELL_NUMBER, "blocks_allocated", NULL},
+	{"FREE", CELL_NUMBER, "blocks_free", NULL},
+	{"USED%", CELL_NUMBER, "usage_percent", NULL},
+	{"PORTS", CELL_NUMBER, "ports_allocated", NULL},
+	{"SUBSCRIBERS", CELL_NUMBER, "total_active_subscribers", NULL},
+	{"SESSIONS", CELL_NUMBER, "total_sessions", NULL},
+	{"CREATED", CELL_NUMBER, "port_mapping_creations", NULL},
+	{"NO-PORT", CELL_NUMBER, "port_map_failure_drops", NULL},
+	{"NO-BLOCK", CELL_NUMBER, "address_map_failure_drops", NULL},
+	{"LIMIT", CELL_NUMBER, "port_map_limit_drops", NULL},
+	{"HIGH", CELL_YES, "high", NULL},
+};
+
+static const struct column log_columns[] = {
+	{"FORMAT", CELL_TEXT, "format", NULL},
+	{"TARGET", CELL_TEXT, "target", NULL},
+	{"STATE", CELL_TEXT, "state", NULL},
+	{"RECORDS", CELL_NUMBER, "records", NULL},
+	{"DATAGRAMS", CELL_NUMBER, "datagrams", NULL},
+	{"OCTETS", CELL_OCTETS, "octets", NULL},
+	{"LOST", CELL_NUMBER, "lost", NULL},
+	{"ERRORS", CELL_NUMBER, "errors", NULL},
+	{"WAITING", CELL_NUMBER, "waiting", NULL},
+	{"LAST-ERROR", CELL_TEXT, "error", NULL},
+};
+
 static const struct column status_columns[] = {
 	{"posternd", CELL_TEXT, "version", NULL},
 	{"up for", CELL_DURATION, "uptime_s", NULL},
@@ -183,6 +225,9 @@ static const struct columns tables[SUBJECT_COUNT] = {
 	[SUBJECT_CLIENTS] = COLUMNS(client_columns),
 	[SUBJECT_COUNTERS] = COLUMNS(counter_columns),
 	[SUBJECT_NEIGHBOURS] = COLUMNS(neighbour_columns),
+	[SUBJECT_SESSIONS] = COLUMNS(session_columns),
+	[SUBJECT_POOLS] = COLUMNS(usage_columns),
+	[SUBJECT_LOG] = COLUMNS(log_columns),
 };
 
 static_assert(ARRAY_SIZE(worker_columns) <= TABLE_COLUMNS, "a wide table");

@@ -33,6 +33,18 @@ const struct command commands[SUBJECT_COUNT] = {
 		"every counter, with what it means"},
 	[SUBJECT_NEIGHBOURS] = {"show", "neighbours", OPERANDS_NONE, PAIR_LIMIT, 0,
 		"what ARP has learned"},
+	[SUBJECT_SESSIONS] = {"show", "sessions", OPERANDS_NONE,
+		PAIRS_ENDPOINT | PAIR_REALM | PAIR_LIMIT, PAIR_SUBSCRIBER,
+		"TCP connections and peers of one subscriber"},
+	[SUBJECT_POOLS] = {"show", "pools", OPERANDS_NONE, PAIR_GROUP, 0,
+		"how full the pools of external addresses are"},
+	[SUBJECT_LOG] = {"show", "log", OPERANDS_NONE, 0, 0,
+		"where the NAT log goes, and what was lost"},
+	[SUBJECT_TRACE] = {"trace", "port", OPERANDS_EXTERNAL, PAIR_PROTOCOL | PAIR_AT, 0,
+		"who has, or had, an external port"},
+	[SUBJECT_TRACE_OFFLINE] = {"trace", "offline", OPERANDS_EXTERNAL,
+		PAIR_PROTOCOL | PAIR_AT | PAIR_CONFIG | PAIR_HISTORY, 0,
+		"the same of deterministic groups, from files alone"},
 	[SUBJECT_ADD] = {"add", "mapping", OPERANDS_MAPPING,
 		PAIR_EXTERNAL | PAIR_LIFETIME | PAIR_DESCRIPTION | PAIR_REALM, 0,
 		"an explicit mapping, as if PCP had asked"},
@@ -55,6 +67,7 @@ static const struct {
 	const char *verb, *about;
 } verbs[] = {
 	{"show", "look at something"},
+	{"trace", "find out who had an external port"},
 	{"add", "make a mapping"},
 	{"delete", "remove a mapping"},
 	{"clear", "remove many mappings"},
@@ -75,6 +88,9 @@ static const struct pair_word pair_words[] = {
 	{"detail", PAIR_DETAIL, VALUE_NONE, "filters and descriptions too"},
 	{"lifetime", PAIR_LIFETIME, VALUE_LIFETIME, "seconds, or 30m, 12h, 7d"},
 	{"description", PAIR_DESCRIPTION, VALUE_TEXT, "a text kept with it"},
+	{"at", PAIR_AT, VALUE_TIME, "at that time, UTC"},
+	{"config", PAIR_CONFIG, VALUE_FILE, "a configuration"},
+	{"history", PAIR_HISTORY, VALUE_FILE, "the history of deterministic plans"},
 	{"address", PAIR_SUBSCRIBER, VALUE_ADDRESS, NULL}, // other words for the same: not offered
 	{"top", PAIR_TOP, VALUE_LIMIT, NULL},
 };
@@ -161,7 +177,8 @@ static void expect_value(struct expected *e, enum value value)
 		[VALUE_LIMIT] = "NUMBER",
 		[VALUE_LIFETIME] = "SECONDS, or 30m, 12h, 7d",
 		[VALUE_TEXT] = "TEXT",
-		[VALUE_FILE] = "FILE"};
+		[VALUE_FILE] = "FILE",
+		[VALUE_TIME] = "2026-11-23T10:15:00Z, or -10m"};
 
 	e->value = value;
 	e->title = titles[value];
@@ -196,6 +213,10 @@ static size_t expect_operands(
 	switch (command->operands) {
 	case OPERANDS_MAPPING:
 		return expect_mapping(words, n, e);
+	case OPERANDS_EXTERNAL:
+		if (n == 0)
+			expect_value(e, VALUE_ENDPOINT);
+		return n > 0;
 	case OPERANDS_SUBSCRIBER:
 		if (n == 0)
 			expect_value(e, VALUE_ADDRESS);

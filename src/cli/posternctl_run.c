@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One command, one conversation over the control socket.
-#include "posternctl.h"
+#include "posternctl_offline.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -206,6 +206,8 @@ int run_command(struct words *w)
 	const char *path = run_socket_path(w);
 	struct answers answers;
 
+	if (w->subject == SUBJECT_TRACE_OFFLINE)
+		return offline_run(w);
 	if (!attach_file(w))
 		return EXIT_REFUSED;
 	struct link *link = link_open(path);

@@ -4,6 +4,7 @@
 #include "posternctl.h"
 
 #include <stdarg.h>
+#include <time.h>
 
 enum {
 	TEXT_OCTETS = 128,
@@ -76,6 +77,57 @@ bool value_seconds(const char *text, uint64_t *out)
 	return !digits && sum > 0;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+// Behind the seconds: a fraction, and Z, or nothing.
+static bool read_fraction(const char *text, uint64_t *ms)
+{
+	uint64_t unit = 100;
+
+	*ms = 0;
+	if (*text == '.') {
+		for (text++; *text >= '0' && *text <= '9'; text++, unit /= 10)
+			*ms += (uint64_t)(*text - '0') * unit;
+	}
+	return *text == '\0' || strcmp(text, "Z") == 0;
+}
+
+bool value_time(const char *text, uint64_t now, uint64_t *out_ms)
+{
+	struct tm tm = {0};
+	uint64_t seconds, ms;
+
+	if (text[0] == '-' && value_seconds(text + 1, &seconds) && seconds * 1000 <= now) {
+		*out_ms = now - seconds * 1000;
+		return true;
+	}
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (!rest)
+		rest = strptime(text, "%Y-%m-%d %H:%M:%S", &tm);
+	time_t at = rest ? timegm(&tm) : -1;
+	if (at < 0 || !read_fraction(rest, &ms))
+		return false;
+	*out_ms = (uint64_t)at * 1000 + ms;
+	return true;
+}
+
+char *time_format(uint64_t ms, char out[TIME_TEXT])
+{
+	time_t at = (time_t)(ms / 1000);
+	struct tm tm;
+
+	gmtime_r(&at, &tm);
+	size_t n = strftime(out, TIME_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(out + n, TIME_TEXT - n, ".%03uZ", (unsigned)(ms % 1000));
+	return out;
+}
+
 bool value_is_address(const char *text)
 {
 	ip4 address;
@@ -83,7 +135,7 @@ bool value_is_address(const char *text)
 	return ip4_parse(text, &address);
 }
 
-static bool split_port(const char *text, char address[IP4_TEXT], uint64_t *port)
+bool value_split_port(const char *text, char address[IP4_TEXT], uint64_t *port)
 {
 	const char *colon = strchr(text, ':');
 	size_t length = colon ? (size_t)(colon - text) : 0;
@@ -100,7 +152,7 @@ bool value_put_endpoint(json_t *object, const char *text, char *why, size_t why_
 	char address[IP4_TEXT];
 	uint64_t port;
 
-	if (!split_port(text, address, &port))
+	if (!value_split_port(text, address, &port))
 		return refuse(why, why_size, "\"%s\" is no ADDRESS:PORT", text);
 	json_object_set_new(object, "port", json_integer((json_int_t)port));
 	return json_object_set_new(object, "subscriber", json_string(address)) == 0;
@@ -111,7 +163,7 @@ static bool check_external(const char *text, char *why, size_t why_size)
 	char address[IP4_TEXT];
 	uint64_t port;
 
-	if (value_is_address(text) || split_port(text, address, &port))
+	if (value_is_address(text) || value_split_port(text, address, &port))
 		return true;
 	return refuse(why, why_size, "\"%s\" is no ADDRESS or ADDRESS:PORT", text);
 }
@@ -173,7 +225,10 @@ bool value_put(json_t *object, const char *name, enum value value, const char *t
 	if (value == VALUE_LIFETIME && !value_seconds(text, &n))
 		return refuse(why, why_size,
 			"\"%s\" is no lifetime: seconds, or 30m, 12h, 7d; a year at most", text);
-	if (value == VALUE_PORT || value == VALUE_LIFETIME)
+	if (value == VALUE_TIME && !value_time(text, now_ms(), &n))
+		return refuse(why, why_size,
+			"\"%s\" is no time: 2026-11-23T10:15:00Z (always UTC), or -10m", text);
+	if (value == VALUE_PORT || value == VALUE_LIFETIME || value == VALUE_TIME)
 		return json_object_set_new(object, name, json_integer((json_int_t)n)) == 0;
 	return put_text(object, name, value, text, why, why_size);
 }

@@ -104,6 +104,9 @@ static bool take_pairs(struct scan *s)
 	if (s->command->required & ~s->seen & PAIR_EXTERNAL)
 		return refuse(s, "%s %s needs \"external ADDRESS:PORT\"", s->command->verb,
 			s->command->what);
+	if (s->out->subject == SUBJECT_TRACE_OFFLINE &&
+		!(s->seen & PAIR_CONFIG) == !(s->seen & PAIR_HISTORY))
+		return refuse(s, "trace offline needs either \"config FILE\" or \"history FILE\"");
 	return true;
 }
 
@@ -142,6 +145,17 @@ static bool take_group(struct scan *s)
 	return put(s, "group", VALUE_GROUP, *s->at++);
 }
 
+static bool take_external(struct scan *s)
+{
+	char address[IP4_TEXT];
+	uint64_t port;
+
+	if (!*s->at || !value_split_port(*s->at, address, &port))
+		return refuse(s, "trace needs ADDRESS:PORT of the outside, as in \"trace "
+				 "203.0.113.7:4711 at 2026-11-23T10:15:00Z\"");
+	return put(s, "external", VALUE_EXTERNAL, *s->at++);
+}
+
 static bool take_operands(struct scan *s)
 {
 	switch (s->command->operands) {
@@ -153,6 +167,8 @@ static bool take_operands(struct scan *s)
 		return put(s, "subscriber", VALUE_ADDRESS, *s->at++);
 	case OPERANDS_GROUP:
 		return take_group(s);
+	case OPERANDS_EXTERNAL:
+		return take_external(s);
 	case OPERANDS_FILE:
 		if (!*s->at)
 			return refuse(s, "config check needs a FILE (or - for standard input)");
@@ -201,6 +217,10 @@ static bool take_request(struct scan *s)
 {
 	const char *verb = s->at[0], *what = s->at[1];
 
+	if (strcmp(verb, "trace") == 0 && what && strchr(what, ':')) { // "trace ADDRESS:PORT"
+		what = "port";
+		s->at--;
+	}
 	s->command = what ? grammar_find(verb, what) : NULL;
 	if (!s->command)
 		return complain_of_command(s, verb, what);
@@ -212,6 +232,7 @@ static bool take_request(struct scan *s)
 		strcmp(verb, "show") == 0 ? "filter" : "key", s->object);
 	if (!s->out->request)
 		return refuse(s, "out of memory");
+	s->out->key = s->object;
 	if (!take_operands(s) || !take_pairs(s))
 		return false;
 	ask_for_detail(s);
@@ -253,10 +274,10 @@ static int take_option(struct scan *s, const char *const *at)
 	return 1;
 }
 
-// A description may begin with a dash.
+// A description and a time may begin with a dash.
 static bool is_value(const char *const *argv, int i)
 {
-	return i > 1 && strcmp(argv[i - 1], "description") == 0;
+	return i > 1 && (strcmp(argv[i - 1], "description") == 0 || strcmp(argv[i - 1], "at") == 0);
 }
 
 bool words_parse(int argc, const char *const *argv, struct words *out, char *why, size_t why_size)

@@ -42,11 +42,11 @@ static const struct {
 	const char *line, *words;
 	size_t common;
 } cases[] = {
-	{"", "add clear config delete reset show", 0},
+	{"", "add clear config delete reset show trace", 0},
 	{"s", "show", 4},
 	{"x", "", 0},
 	{"show m", "mappings", 8},
-	{"show p", "pcp pcp-clients ports", 1},
+	{"show p", "pcp pcp-clients pools ports", 1},
 	{"show pc", "pcp pcp-clients", 3},
 	{"show nothing ", "", 0},
 	{"show status ", "", 0},

@@ -40,6 +40,14 @@ static const struct {
 		"\"filter\":{\"subscriber\":\"100.64.0.1\"}}"},
 	{"show counters nonzero",
 		"{\"cmd\":\"show\",\"what\":\"counters\",\"filter\":{\"nonzero\":true}}"},
+	{"trace 203.0.113.1:4000", "{\"cmd\":\"trace\",\"what\":\"port\",\"key\":{\"external\":"
+				   "\"203.0.113.1:4000\"}}"},
+	{"trace port 203.0.113.1:4000 protocol tcp at 2026-11-23T10:15:00Z",
+		"{\"cmd\":\"trace\",\"what\":\"port\",\"key\":{\"external\":\"203.0.113.1:4000\","
+		"\"protocol\":\"tcp\",\"at\":1795428900000}}"},
+	{"show sessions 100.64.0.10 protocol tcp port 80",
+		"{\"cmd\":\"show\",\"what\":\"sessions\",\"filter\":{\"subscriber\":"
+		"\"100.64.0.10\",\"protocol\":\"tcp\",\"port\":80}}"},
 	{"delete mapping tcp 100.64.0.10:8080 realm in",
 		"{\"cmd\":\"delete\",\"what\":\"mapping\",\"key\":{\"protocol\":\"tcp\","
 		"\"port\":8080,\"subscriber\":\"100.64.0.10\",\"realm\":\"in\"}}"},
@@ -104,7 +112,13 @@ static const struct {
 	{"reset epoch a b", "takes nothing more"},
 	{"show", "version, status"},
 	{"show maps", "mappings"},
-	{"list mappings", "show, add, delete, clear, reset, config"},
+	{"list mappings", "show, trace, add, delete, clear, reset, config"},
+	{"trace", "port, offline"},
+	{"trace port", "ADDRESS:PORT"},
+	{"trace 203.0.113.1:4000 at noon", "no time"},
+	{"trace offline 203.0.113.1:4000", "config FILE"},
+	{"trace offline 203.0.113.1:4000 config a history b", "either"},
+	{"show sessions", "ADDRESS of a subscriber"},
 	{"show status now", "takes nothing more"},
 	{"show mappings subscribr 100.64.0.1", "subscriber, external, protocol, port, group, kind"},
 	{"show mappings subscriber", "needs a value"},
