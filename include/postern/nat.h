@@ -239,8 +239,8 @@ struct nat_counters {
 	X(total_port_mappings, "Port mappings now.")                                               \
 	X(total_active_subscribers, "Subscribers with mappings, blocks or leases now.")            \
 	X(total_sessions, "Sessions now.")                                                         \
-	X(blocks_allocated, "Port blocks held now.")                                               \
-	X(blocks_total, "Port blocks of the pool, held or free.")                                  \
+	X(blocks_allocated, "Port blocks held now; not those that a plan gives to hosts.")         \
+	X(blocks_total, "Port blocks of the pool, held or free; likewise.")                        \
 	X(addresses_total, "External addresses of the pool.")
 
 struct nat_group_counters { // one NAT group's part of this shard; names of RFC 8512

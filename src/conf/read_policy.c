@@ -154,6 +154,6 @@ void read_group_log(struct draft *d, const struct node *at, const struct field *
 	size_t i = field_word(d, at, words, ARRAY_SIZE(words));
 
 	(void)f;
-	g->g.nat.log_mappings = i == 1 || i == 2;
+	g->g.nat.log_mappings = i == 1;
 	g->g.nat.log_sessions = i == 2;
 }

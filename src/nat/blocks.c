@@ -102,7 +102,7 @@ void block_take(struct nat *n, uint32_t subscriber, uint32_t block)
 		s->active = block + 1;
 	n->counters.blocks_taken++;
 	n->counters.blocks++;
-	n->group_counters[s->group].blocks_allocated++;
+	n->group_counters[s->group].blocks_allocated += !block_is_planned(n, block);
 	tenure_begin(n, block, n->clock_s);
 	event_block(n, NAT_EVENT_BLOCK_TAKEN, block);
 }
@@ -148,7 +148,7 @@ void block_return(struct nat *n, uint32_t block)
 	}
 	n->counters.blocks_returned++;
 	n->counters.blocks--;
-	n->group_counters[s->group].blocks_allocated--;
+	n->group_counters[s->group].blocks_allocated -= !block_is_planned(n, block);
 }
 
 void block_return_if_empty(struct nat *n, uint32_t block)

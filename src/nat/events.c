@@ -142,14 +142,13 @@ static uint8_t event_of(enum drop why)
 	switch (why) {
 	case DROP_QUOTA_PORTS:
 	case DROP_QUOTA_BLOCKS:
-	case DROP_QUOTA_RATE:
 		return NAT_EVENT_QUOTA_PORTS;
 	case DROP_QUOTA_SESSIONS:
+	case DROP_SESSIONS_FULL: // told of nobody: it is the table's
 		return NAT_EVENT_QUOTA_SESSIONS;
 	case DROP_SUBSCRIBERS_FULL:
 		return NAT_EVENT_QUOTA_SUBSCRIBERS;
 	case DROP_TABLE_FULL:
-	case DROP_SESSIONS_FULL:
 		return NAT_EVENT_QUOTA_MAPPINGS;
 	case DROP_POOL_NO_ADDRESS:
 		return NAT_EVENT_ADDRESSES_EXHAUSTED;
@@ -168,8 +167,6 @@ static uint32_t limit_of(const struct nat *n, const struct nat_policy *policy, e
 		return policy->port_limit;
 	case DROP_QUOTA_BLOCKS:
 		return (uint32_t)policy->block_limit * policy->port_set_size;
-	case DROP_QUOTA_RATE:
-		return policy->mapping_rate;
 	case DROP_QUOTA_SESSIONS:
 		return policy->session_limit;
 	case DROP_SUBSCRIBERS_FULL:
@@ -199,6 +196,8 @@ void refusal_note(struct nat *n, const struct nat_policy *policy, uint8_t group,
 	else
 		c->port_map_failure_drops++;
 	if (kind != NAT_EVENT_NONE)
-		event_refused(n, kind, subscriber_find(n, key->realm, key->host), group,
-			key->protocol, limit_of(n, policy, why), now_s);
+		event_refused(n, kind,
+			why == DROP_SESSIONS_FULL ? NO_SUBSCRIBER
+						  : subscriber_find(n, key->realm, key->host),
+			group, key->protocol, limit_of(n, policy, why), now_s);
 }

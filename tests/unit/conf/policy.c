@@ -192,7 +192,7 @@ Test(conf, every_leaf_of_a_group_arrives_where_it_belongs)
 	cr_assert(g->tcp_unsolicited_icmp);
 	cr_assert_eq(g->mss_clamp, 1452);
 	cr_assert_eq(g->fragments, CONF_FRAGMENTS_IN_ORDER);
-	cr_assert(g->nat.log_mappings && g->nat.log_sessions);
+	cr_assert(!g->nat.log_mappings && g->nat.log_sessions);
 	conf_destroy(c);
 }
 
