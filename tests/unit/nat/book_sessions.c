@@ -23,9 +23,19 @@ uint32_t book_count_flows(const struct book *b, ip4 host)
 	return count;
 }
 
+// The operator's static mappings may lie on any group's address.
+static unsigned group_of_key(const struct book *b, struct nat_key key)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(b->statics); i++) {
+		if (key_eq(b->statics[i].key, key))
+			return group_of(b->statics[i].at.addr);
+	}
+	return group_of(key.host);
+}
+
 static const struct nat_policy *policy_of(const struct book *b, struct nat_key key)
 {
-	return &b->policy[group_of(key.host)];
+	return &b->policy[group_of_key(b, key)];
 }
 
 static enum nat_filtering filtering_of(const struct book *b, struct nat_key key)
@@ -617,7 +627,7 @@ static bool see(void *ctx, const struct nat_session_view *view)
 	TRUTH(b, view->state == f->state, "%u, not %u", view->state, f->state);
 	TRUTH(b, view->left_s == book_flow_left_s(b, f), "%u s, not %u", view->left_s,
 		book_flow_left_s(b, f));
-	TRUTH(b, view->group == group_of(view->key.host), "group %u", view->group);
+	TRUTH(b, view->group == group_of_key(b, view->key), "group %u", view->group);
 	a->seen++;
 	return true;
 }

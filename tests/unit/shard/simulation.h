@@ -42,6 +42,7 @@ struct talk { // what went between a flow and one remote endpoint
 	uint8_t state;        // TCP: enum nat_state
 	bool doubt;           // TCP: it may be another, or none
 	uint32_t refreshed_s; // TCP: when a packet last counted for `state`
+	uint32_t perhaps_s;   // TCP: likewise, one that need not count
 	uint32_t sent_s;      // the inside last sent there; 0: never
 	uint32_t syn_s;       // TCP: it last sent a SYN there; 0: never
 	uint32_t end_s;       // nothing of it is left behind this

@@ -101,8 +101,12 @@ void talk_forget(struct flow *f)
 
 static void expire(struct talk *t, uint32_t now_s)
 {
-	if (t->state != NAT_CLOSED && now_s - t->refreshed_s > timeout_s(t->state))
+	uint32_t timeout = timeout_s(t->state);
+
+	if (t->state != NAT_CLOSED && now_s - t->refreshed_s > timeout) {
+		t->doubt |= now_s - t->perhaps_s <= timeout;
 		t->state = NAT_CLOSED;
+	}
 	if (now_s > t->end_s)
 		t->doubt = false;
 }
@@ -167,6 +171,8 @@ static void segment(struct talk *t, bool out, uint8_t flags, uint32_t now_s)
 		finish(t, out, now_s);
 	} else if (t->state == NAT_TRANS) {
 		become(t, NAT_ESTABLISHED, now_s);
+	} else if (t->state == NAT_ESTABLISHED && !out) {
+		t->perhaps_s = now_s; // data from outside need not be looked at
 	} else if (t->state >= NAT_ESTABLISHED && t->state <= NAT_E_FIN) {
 		t->refreshed_s = now_s;
 	}
@@ -205,8 +211,9 @@ bool talk_on_edge(const struct model *m)
 		const struct flow *f = &m->flows[flow];
 		for (unsigned i = 0; f->protocol == NAT_TCP && i < f->n_talks; i++) {
 			const struct talk *t = &f->talks[i];
-			if (t->state != NAT_CLOSED &&
-				m->now_s - t->refreshed_s == timeout_s(t->state))
+			uint32_t timeout = timeout_s(t->state);
+			if (t->state != NAT_CLOSED && (m->now_s - t->refreshed_s == timeout ||
+							      m->now_s - t->perhaps_s == timeout))
 				return true;
 		}
 	}
