@@ -55,7 +55,7 @@ static void places_rebuild(struct nat *n)
 bool port_is_reserved(const struct address *a, uint8_t protocol, uint16_t port)
 {
 	if ((port < a->port_first || port > a->port_last) && !port_is_explicit(a, port) &&
-		!(a->planned && port >= a->host_first && port < a->port_first))
+		!(a->planned && port >= a->host_first && port <= a->host_last))
 		return true;
 	return protocol == NAT_UDP && port >= PCP_PORT_FIRST && port <= PCP_PORT_LAST;
 }
@@ -122,6 +122,8 @@ static void address_open_blocks(struct nat *n, uint32_t a)
 	uint32_t size = UINT32_C(1) << ad->shift;
 
 	memset(words, 0, n->block_words * sizeof *words);
+	memset(&n->tenures[(size_t)a * n->blocks_per_address], 0,
+		n->blocks_per_address * sizeof n->tenures[0]); // of another address, perhaps
 	ad->n_free = 0;
 	for (uint32_t b = 0; b < 65536 / size; b++) {
 		if (b * size < ad->port_first || (b + 1) * size - 1 > ad->port_last)
@@ -156,6 +158,14 @@ static uint32_t address_free_place(struct nat *n)
 	return n->n_addresses < n->limits.addresses ? n->n_addresses++ : NO_ADDRESS;
 }
 
+// The same ports of every address; behind the last host of the last one nobody has some.
+static void hosts_of(const struct nat_plan *plan, struct address *a)
+{
+	a->host_first = plan->port_first;
+	a->host_last =
+		(uint16_t)(plan->port_first + plan->hosts_per_address * plan->ports_per_host - 1);
+}
+
 int nat_address_add(struct nat *n, const struct nat_address *a)
 {
 	uint32_t index = address_find(n, a->ip);
@@ -172,11 +182,10 @@ int nat_address_add(struct nat *n, const struct nat_address *a)
 		.planned = a->planned,
 		.port_first = a->port_first,
 		.port_last = a->port_last,
-		.host_first = a->planned ? n->policies[a->group].plan->port_first : 0,
 		.explicit_first = a->explicit_first,
 		.explicit_last = a->explicit_last};
-	if (a->planned && a->port_first > a->port_last) // no overflow part here
-		n->addresses[index].port_first = UINT16_MAX;
+	if (a->planned)
+		hosts_of(n->policies[a->group].plan, &n->addresses[index]);
 	n->address_ip[index] = a->ip;
 	places_insert(n, a->ip, index);
 	address_open_ports(n, index);

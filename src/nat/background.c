@@ -149,8 +149,7 @@ static void end_if_idle(struct nat *n, const uint32_t *suspects, uint32_t count,
 			peer_close(n, suspects[i], now_s);
 			continue;
 		}
-		mapping_end(n, suspects[i], END_REST, now_s);
-		n->counters.implicit_expired++;
+		implicit_expire(n, suspects[i], now_s);
 	}
 }
 
@@ -176,12 +175,31 @@ static bool step_sweep(struct nat *n, uint32_t now_s)
 
 // ---- addresses that leave --------------------------------------------------------------------
 
+enum {
+	DRAIN_ENDS = NAT_PROTOCOLS << 16 // of address.drain_at; from there on blocks are looked at
+};
+
+// None of its ports is in use any more: blocks that are kept empty go back. True: all are back.
+static bool drain_blocks(struct nat *n, uint32_t a, uint32_t *budget)
+{
+	struct address *ad = &n->addresses[a];
+
+	for (; *budget > 0 && ad->drain_at < DRAIN_ENDS + n->blocks_per_address; ad->drain_at++) {
+		uint32_t block = a * n->blocks_per_address + (ad->drain_at - DRAIN_ENDS);
+		uint32_t cost = n->blocks[block].subscriber != 0 ? DRAIN_PORTS / STEP_ITEMS : 1;
+
+		block_return_if_empty(n, block);
+		*budget -= min_u32(*budget, cost);
+	}
+	return ad->drain_at == DRAIN_ENDS + n->blocks_per_address;
+}
+
 // False: it must wait until clients have been told what moved.
 static bool drain(struct nat *n, uint32_t a, uint32_t *budget, uint32_t now_s)
 {
 	struct address *ad = &n->addresses[a];
 
-	while (*budget > 0 && ad->drain_at < NAT_PROTOCOLS << 16) {
+	while (*budget > 0 && ad->drain_at < DRAIN_ENDS) {
 		uint8_t protocol = (uint8_t)(NAT_UDP + (ad->drain_at >> 16));
 		uint32_t ext = ext_of(a, (uint16_t)ad->drain_at);
 		uint32_t cost = move_away(n, protocol, ext, now_s);
@@ -191,7 +209,7 @@ static bool drain(struct nat *n, uint32_t a, uint32_t *budget, uint32_t now_s)
 		ad->drain_at++;
 		*budget -= min_u32(*budget, cost * DRAIN_PORTS / STEP_ITEMS + 1);
 	}
-	if (ad->drain_at == NAT_PROTOCOLS << 16 && ad->n_ports == 0)
+	if (ad->drain_at >= DRAIN_ENDS && ad->n_ports == 0 && drain_blocks(n, a, budget))
 		address_forget(n, a);
 	return true;
 }

@@ -53,6 +53,14 @@ static bool block_pick(
 	return false;
 }
 
+// When a block has no port of the wished parity any will do: parity is worth no block.
+static bool block_pick_like(
+	struct nat *n, uint32_t block, uint8_t protocol, uint64_t wanted, uint32_t *ext)
+{
+	return block_pick(n, block, protocol, wanted, ext) ||
+	       (wanted != ANY_PORT && block_pick(n, block, protocol, ANY_PORT, ext));
+}
+
 // A random free block of the address, or UINT32_MAX.
 static uint32_t address_pick_block(struct nat *n, uint32_t a)
 {
@@ -77,6 +85,30 @@ bool pair_is_usable(const struct nat *n, const struct subscriber *s)
 	return a->state == ADDRESS_LIVE && a->group == s->group;
 }
 
+void pair_set(struct nat *n, struct subscriber *s, uint32_t address)
+{
+	if (s->told & TOLD_PAIR && s->address == address)
+		return;
+	if (s->told & TOLD_PAIR)
+		event_pairing(n, NAT_EVENT_ADDRESS_UNBOUND, s);
+	else
+		n->group_counters[s->group].total_active_subscribers++;
+	s->address = (uint16_t)address;
+	s->told |= TOLD_PAIR;
+	s->cleared = 0;
+	event_pairing(n, NAT_EVENT_ADDRESS_BOUND, s);
+}
+
+void pair_end(struct nat *n, struct subscriber *s)
+{
+	if (!(s->told & TOLD_PAIR))
+		return;
+	event_pairing(n, NAT_EVENT_ADDRESS_UNBOUND, s);
+	n->group_counters[s->group].total_active_subscribers--;
+	s->told &= (uint8_t)~TOLD_PAIR;
+}
+
+// His first block says where he is paired; not if he has static mappings on another address.
 void block_take(struct nat *n, uint32_t subscriber, uint32_t block)
 {
 	struct subscriber *s = &n->subscribers[subscriber];
@@ -87,36 +119,34 @@ void block_take(struct nat *n, uint32_t subscriber, uint32_t block)
 		n->free_blocks[(size_t)a * n->block_words + i / 64] &= ~(UINT64_C(1) << i % 64);
 		if (--n->addresses[a].n_free == 0)
 			address_list_remove(n, a);
+		n->group_counters[s->group].blocks_allocated++;
 	}
-	bool paired = subscriber_has_pair(n, s) && pair_is_usable(n, s);
 	*b = (struct block){.subscriber = subscriber + 1, .next = s->blocks};
 	if (s->blocks != 0)
 		n->blocks[s->blocks - 1].prev = block + 1;
 	s->blocks = block + 1;
 	memset(s->full_s, 0, sizeof s->full_s);
-	if (s->n_blocks++ == 0 && !paired) {
-		s->address = (uint16_t)a;
-		event_pairing(n, NAT_EVENT_ADDRESS_BOUND, s);
-	}
+	s->cleared = 0;
+	if (s->n_blocks++ == 0 && (s->n_statics == 0 || !pair_is_usable(n, s)))
+		pair_set(n, s, a);
 	if (a == s->address)
 		s->active = block + 1;
 	n->counters.blocks_taken++;
 	n->counters.blocks++;
-	n->group_counters[s->group].blocks_allocated += !block_is_planned(n, block);
 	tenure_begin(n, block, n->clock_s);
 	event_block(n, NAT_EVENT_BLOCK_TAKEN, block);
 }
 
 // Who holds blocks is paired with an address that he has a block on: one without might be
 // withdrawn, and its place taken by another, unnoticed.
-static void pair_again(const struct nat *n, struct subscriber *s)
+static void pair_again(struct nat *n, struct subscriber *s)
 {
 	uint32_t b = s->blocks;
 
 	while (b != 0 && (b - 1) / n->blocks_per_address != s->address)
 		b = n->blocks[b - 1].next;
 	if (b == 0 || !pair_is_usable(n, s))
-		s->address = (uint16_t)((s->blocks - 1) / n->blocks_per_address);
+		pair_set(n, s, (s->blocks - 1) / n->blocks_per_address);
 }
 
 void block_return(struct nat *n, uint32_t block)
@@ -138,17 +168,15 @@ void block_return(struct nat *n, uint32_t block)
 	s->n_blocks--;
 	if (s->blocks != 0)
 		pair_again(n, s);
-	if (!subscriber_holds(s))
-		event_pairing(n, NAT_EVENT_ADDRESS_UNBOUND, s);
 	*b = (struct block){0};
 	if (!block_is_planned(n, block)) {
 		n->free_blocks[(size_t)a * n->block_words + i / 64] |= UINT64_C(1) << i % 64;
 		n->addresses[a].n_free++;
 		address_list_add(n, a);
+		n->group_counters[s->group].blocks_allocated--;
 	}
 	n->counters.blocks_returned++;
 	n->counters.blocks--;
-	n->group_counters[s->group].blocks_allocated -= !block_is_planned(n, block);
 }
 
 void block_return_if_empty(struct nat *n, uint32_t block)
@@ -162,6 +190,12 @@ void block_return_if_empty(struct nat *n, uint32_t block)
 	subscriber_drop_if_empty(n, subscriber);
 }
 
+// Ports in blocks or beside them, so that others on another address would break his pairing.
+static bool has_ports(const struct subscriber *s)
+{
+	return s->n_blocks > 0 || (s->n_ports[0] | s->n_ports[1] | s->n_ports[2]) != 0;
+}
+
 // The address a new block comes from: the paired one, or for a newcomer the next of the round.
 static enum drop choose_address(
 	struct nat *n, const struct nat_policy *policy, struct subscriber *s, uint32_t *a)
@@ -172,7 +206,7 @@ static enum drop choose_address(
 	*a = s->address;
 	if (paired && n->addresses[*a].n_free > 0)
 		return DROP_NONE;
-	if (paired && s->n_blocks > 0 && !policy->pairing_soft)
+	if (paired && has_ports(s) && !policy->pairing_soft)
 		return DROP_NO_BLOCK;
 	if (*round == 0)
 		return DROP_POOL_NO_ADDRESS;
@@ -181,14 +215,14 @@ static enum drop choose_address(
 	return DROP_NONE;
 }
 
-enum drop block_open(
+enum drop block_find(
 	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t *block)
 {
 	struct subscriber *s = &n->subscribers[subscriber];
 	uint32_t a;
 	enum drop why;
 
-	if (planned_open(n, policy, subscriber, block))
+	if (planned_find(n, policy, subscriber, block))
 		return DROP_NONE;
 	if (s->n_blocks >= policy->block_limit + planned_blocks(policy))
 		return DROP_QUOTA_BLOCKS;
@@ -196,59 +230,72 @@ enum drop block_open(
 	if (why != DROP_NONE)
 		return why;
 	*block = address_pick_block(n, a);
-	if (*block == UINT32_MAX)
-		return DROP_POOL_NO_PORT;
-	block_take(n, subscriber, *block);
-	return DROP_NONE;
+	return *block == UINT32_MAX ? DROP_POOL_NO_PORT : DROP_NONE;
 }
 
 void pair_with(struct nat *n, struct subscriber *s, uint32_t block)
 {
 	if (pair_is_usable(n, s))
 		return;
-	s->address = (uint16_t)(block / n->blocks_per_address);
+	pair_set(n, s, block / n->blocks_per_address);
 	s->active = block + 1;
-}
-
-// A port of a block just taken. One whose ports of this protocol all belong to static mappings
-// goes back at once.
-static bool block_try(struct nat *n, uint32_t subscriber, uint32_t block, uint32_t active,
-	uint8_t protocol, uint64_t wanted, uint32_t *ext)
-{
-	if (block_pick(n, block, protocol, wanted, ext) ||
-		block_pick(n, block, protocol, ANY_PORT, ext))
-		return true;
-	block_return(n, block);
-	n->subscribers[subscriber].active = active;
-	return false;
 }
 
 static enum drop pick_from_new(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
 	const struct nat_key *key, uint32_t *ext)
 {
 	struct subscriber *s = &n->subscribers[subscriber];
-	uint32_t active = s->active, block;
-	enum drop why = block_open(n, policy, subscriber, &block);
+	uint32_t block;
+	enum drop why = block_find(n, policy, subscriber, &block);
 
 	if (why != DROP_NONE)
 		return why;
-	if (!block_try(n, subscriber, block, active, key->protocol, alike(policy, key), ext))
+	// There is none when all ports of this protocol are static mappings.
+	if (!block_pick_like(n, block, key->protocol, alike(policy, key), ext))
 		return DROP_POOL_NO_PORT;
+	block_take(n, subscriber, block);
 	if (s->n_blocks == 1 || !pair_is_usable(n, s)) // his first one, or the pair was withdrawn
-		s->address = (uint16_t)(block / n->blocks_per_address);
+		pair_set(n, s, block / n->blocks_per_address);
 	s->active = block + 1;
 	return DROP_NONE;
+}
+
+// At most one search of all his blocks a second that finds nothing.
+static bool searched_in_vain(const struct subscriber *s, uint8_t protocol, uint32_t now_s)
+{
+	uint16_t full_s = s->full_s[protocol - 1];
+
+	return full_s != 0 && full_s == (uint16_t)now_s;
+}
+
+// From his oldest block that has one, so that newer ones become empty.
+static bool pick_from_oldest(struct nat *n, uint32_t subscriber, uint8_t protocol, uint64_t wanted,
+	uint32_t now_s, uint32_t *ext)
+{
+	struct subscriber *s = &n->subscribers[subscriber];
+	uint32_t b = s->blocks, found = 0;
+
+	if (searched_in_vain(s, protocol, now_s))
+		return false;
+	for (unsigned i = 0; i < OLD_BLOCKS_TRIED && b != 0; i++, b = n->blocks[b - 1].next) {
+		uint32_t a = (b - 1) / n->blocks_per_address;
+		if (n->addresses[a].state == ADDRESS_LIVE &&
+			block_pick_like(n, b - 1, protocol, wanted, ext))
+			found = b;
+	}
+	if (found != 0)
+		pair_with(n, s, found - 1);
+	return found != 0;
 }
 
 static bool pick_from_older(
 	struct nat *n, uint32_t subscriber, uint8_t protocol, uint32_t now_s, uint32_t *ext)
 {
 	struct subscriber *s = &n->subscribers[subscriber];
-	uint16_t *full_s = &s->full_s[protocol - 1];
 	uint32_t b = s->blocks;
 
-	if (*full_s != 0 && *full_s == (uint16_t)now_s)
-		return false; // at most one search a second, at the subscriber's own cost
+	if (searched_in_vain(s, protocol, now_s))
+		return false;
 	for (unsigned i = 0; i < OLD_BLOCKS_TRIED && b != 0; i++, b = n->blocks[b - 1].next) {
 		uint32_t a = (b - 1) / n->blocks_per_address;
 		if (n->addresses[a].state == ADDRESS_LIVE &&
@@ -257,7 +304,7 @@ static bool pick_from_older(
 			return true;
 		}
 	}
-	*full_s = (uint16_t)now_s;
+	s->full_s[protocol - 1] = (uint16_t)now_s;
 	return false;
 }
 
@@ -268,7 +315,7 @@ static bool pick_from_active(
 
 	return active != 0 &&
 	       n->addresses[(active - 1) / n->blocks_per_address].state == ADDRESS_LIVE &&
-	       block_pick(n, active - 1, protocol, wanted, ext);
+	       block_pick_like(n, active - 1, protocol, wanted, ext);
 }
 
 enum drop port_choose(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
@@ -278,10 +325,8 @@ enum drop port_choose(struct nat *n, const struct nat_policy *policy, uint32_t s
 	uint8_t protocol = key->protocol;
 	enum drop why;
 
-	if (policy->compact && pick_from_older(n, subscriber, protocol, now_s, ext))
-		return DROP_NONE;
-	if (pick_from_active(n, subscriber, protocol, wanted, ext) ||
-		(wanted != ANY_PORT && pick_from_active(n, subscriber, protocol, ANY_PORT, ext)))
+	if (policy->compact ? pick_from_oldest(n, subscriber, protocol, wanted, now_s, ext)
+			    : pick_from_active(n, subscriber, protocol, wanted, ext))
 		return DROP_NONE;
 	why = pick_from_new(n, policy, subscriber, key, ext);
 	if (why != DROP_NONE && pick_from_older(n, subscriber, protocol, now_s, ext))
@@ -293,20 +338,23 @@ bool port_choose_on(struct nat *n, const struct nat_policy *policy, uint32_t sub
 	uint8_t protocol, uint32_t address, uint32_t *ext)
 {
 	const struct subscriber *s = &n->subscribers[subscriber];
-	uint32_t b = s->blocks, active = s->active, block;
+	uint32_t b = s->blocks, block;
 
 	for (unsigned i = 0; i < OLD_BLOCKS_TRIED && b != 0; i++, b = n->blocks[b - 1].next) {
 		if ((b - 1) / n->blocks_per_address == address &&
 			block_pick(n, b - 1, protocol, ANY_PORT, ext))
 			return true;
 	}
-	if (s->n_blocks >= policy->block_limit + planned_blocks(policy))
-		return false;
-	block = address_pick_block(n, address);
-	if (block == UINT32_MAX)
+	if (!planned_find(n, policy, subscriber, &block) ||
+		block / n->blocks_per_address != address) {
+		if (s->n_blocks >= policy->block_limit + planned_blocks(policy))
+			return false;
+		block = address_pick_block(n, address);
+	}
+	if (block == UINT32_MAX || !block_pick(n, block, protocol, ANY_PORT, ext))
 		return false;
 	block_take(n, subscriber, block);
-	return block_try(n, subscriber, block, active, protocol, ANY_PORT, ext);
+	return true;
 }
 
 bool port_claim(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
@@ -321,10 +369,10 @@ bool port_claim(struct nat *n, const struct nat_policy *policy, uint32_t subscri
 		return false;
 	if (n->blocks[block].subscriber == subscriber + 1)
 		return true;
-	if (planned_claim(n, policy, subscriber, block))
-		return true;
-	if (!(n->free_blocks[(size_t)a * n->block_words + i / 64] >> i % 64 & 1) ||
-		n->subscribers[subscriber].n_blocks >= policy->block_limit + planned_blocks(policy))
+	if (!planned_has(n, policy, subscriber, block) &&
+		(!(n->free_blocks[(size_t)a * n->block_words + i / 64] >> i % 64 & 1) ||
+			n->subscribers[subscriber].n_blocks >=
+				policy->block_limit + planned_blocks(policy)))
 		return false;
 	block_take(n, subscriber, block);
 	return true;

@@ -102,16 +102,31 @@ static bool was_last_round(const struct nat *n, const struct subscriber *s)
 	       n->clear_at >= (a->explicit_last - a->explicit_first + 1u) * NAT_PROTOCOLS;
 }
 
+// The first of his blocks with a mapping. What waits empty goes back, for he may be about to have
+// his ports in another group.
+static uint32_t next_block(struct nat *n, uint32_t subscriber)
+{
+	struct subscriber *s = &n->subscribers[subscriber];
+	uint32_t b = s->blocks, next;
+
+	s->cleared = 1;
+	for (; b != 0 && n->blocks[b - 1].live == 0; b = next) {
+		next = n->blocks[b - 1].next;
+		if (n->blocks[b - 1].used == 0)
+			block_return(n, b - 1);
+	}
+	subscriber_drop_if_empty(n, subscriber);
+	return b;
+}
+
 // A subscriber without blocks may be gone after any end_port(), so he is looked up again.
 bool nat_subscriber_clear(struct nat *n, uint8_t realm, ip4 host, uint32_t budget, uint32_t now_s)
 {
 	n->clock_s = now_s;
 	while (budget > 0) {
 		uint32_t i = subscriber_find(n, realm, host);
-		uint32_t b = i == NO_SUBSCRIBER ? 0 : n->subscribers[i].blocks;
+		uint32_t b = i == NO_SUBSCRIBER ? 0 : next_block(n, i);
 
-		while (b != 0 && n->blocks[b - 1].live == 0)
-			b = n->blocks[b - 1].next;
 		if (b != 0)
 			budget = clear_block(n, b - 1, budget, now_s);
 		else if (i == NO_SUBSCRIBER || has_no_ports(&n->subscribers[i]) ||

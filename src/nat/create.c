@@ -4,16 +4,38 @@
 
 #include "tables.h"
 
+// Told when he first has so many ports of a protocol, and again only after he had a tenth less.
+static void user_high_check(struct nat *n, uint32_t subscriber, uint8_t protocol)
+{
+	struct subscriber *s = &n->subscribers[subscriber];
+	const struct nat_policy *policy = &n->policies[s->group];
+	uint32_t high = (uint32_t)((uint64_t)policy->port_limit * policy->user_high / 100);
+	uint32_t ports = s->n_ports[protocol - 1];
+	uint8_t bit = (uint8_t)(TOLD_HIGH << (protocol - 1));
+
+	if (high == 0)
+		return;
+	if (ports < high - high / 10)
+		s->told &= (uint8_t)~bit;
+	if (ports < high || s->told & bit)
+		return;
+	s->told |= bit;
+	event_of_subscriber(n, NAT_EVENT_USER_HIGH, s, protocol, high);
+}
+
 void mapping_make(struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash,
 	uint32_t ext, uint8_t bits, uint32_t subscriber, uint32_t now_s)
 {
+	struct nat_group_counters *c = &n->group_counters[n->addresses[ext >> 16].group];
+
 	table_insert(n, slot, key, hash, ext, bits, (uint16_t)now_s);
-	if (subscriber != NO_SUBSCRIBER)
+	if (subscriber != NO_SUBSCRIBER) {
 		n->subscribers[subscriber].n_ports[key->protocol - 1]++;
+		user_high_check(n, subscriber, key->protocol);
+	}
 	n->counters.mappings++;
-	n->group_counters[n->addresses[ext >> 16].group].port_mapping_creations++;
-	n->group_counters[n->addresses[ext >> 16].group].total_port_mappings++;
-	event_mapping(n, NAT_EVENT_MAPPING_CREATED, key, ext);
+	c->port_mapping_creations++;
+	c->total_port_mappings++;
 	visit_update(n, slot);
 }
 
@@ -30,11 +52,10 @@ static void port_vacate(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t 
 		port_rest(n, protocol, ext, now_s);
 }
 
-void mapping_forget(struct nat *n, const struct nat_key *key, uint32_t ext)
+void mapping_forget(struct nat *n, uint32_t ext)
 {
 	n->counters.mappings--;
 	n->group_counters[n->addresses[ext >> 16].group].total_port_mappings--;
-	event_mapping(n, NAT_EVENT_MAPPING_DELETED, key, ext);
 }
 
 void mapping_end(struct nat *n, uint32_t slot, enum ending ending, uint32_t now_s)
@@ -43,12 +64,11 @@ void mapping_end(struct nat *n, uint32_t slot, enum ending ending, uint32_t now_
 	uint8_t protocol = s->bits & SLOT_PROTOCOL;
 	uint32_t ext = s->ext;
 	uint32_t subscriber = subscriber_of(n, slot);
-	struct nat_key key = slot_key(s);
 
 	sessions_end(n, slot);
 	n->subscribers[subscriber].n_ports[protocol - 1]--;
 	table_remove(n, slot);
-	mapping_forget(n, &key, ext);
+	mapping_forget(n, ext);
 	if (ending == END_HOLD) { // for a lease that rests and keeps its subscriber
 		port_hold(n, protocol, ext);
 		return;
@@ -56,6 +76,18 @@ void mapping_end(struct nat *n, uint32_t slot, enum ending ending, uint32_t now_
 	port_vacate(n, protocol, ext, now_s);
 	if (port_is_explicit(&n->addresses[ext >> 16], ext & 0xffff))
 		subscriber_drop_if_empty(n, subscriber); // no block's return will ask
+}
+
+void implicit_end(struct nat *n, uint32_t slot, uint32_t now_s)
+{
+	event_implicit(n, NAT_EVENT_MAPPING_DELETED, slot);
+	mapping_end(n, slot, END_REST, now_s);
+}
+
+void implicit_expire(struct nat *n, uint32_t slot, uint32_t now_s)
+{
+	implicit_end(n, slot, now_s);
+	n->counters.implicit_expired++;
 }
 
 // It stays the same mapping: whether it was answered moves along. No peer knows its new endpoint,
@@ -68,8 +100,6 @@ void mapping_move(struct nat *n, uint32_t slot, uint32_t ext, uint32_t now_s)
 	uint8_t bits = entry_at(n, key.protocol, old)->bits;
 
 	sessions_end(n, slot);
-	event_mapping(n, NAT_EVENT_MAPPING_DELETED, &key, old);
-	event_mapping(n, NAT_EVENT_MAPPING_CREATED, &key, ext);
 	port_occupy(n, key.protocol, ext, &key, bits & (EXT_FILTERS | EXT_LEASE | EXT_REPLIED));
 	if (bits & EXT_REPLIED)
 		n->blocks[block_of(n, ext)].replied = 1;
@@ -132,26 +162,6 @@ void nat_prefetch_create(struct nat *n, const struct nat_key *key)
 	subscriber_prefetch(n, key->realm, key->host);
 }
 
-// Told when he first has so many ports of a protocol, and again only after he had a tenth less.
-static void user_high_check(
-	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint8_t protocol)
-{
-	struct subscriber *s = &n->subscribers[subscriber];
-	uint32_t high = policy->port_limit / 100 * policy->user_high +
-			policy->port_limit % 100 * policy->user_high / 100;
-	uint32_t ports = s->n_ports[protocol - 1];
-	uint8_t bit = (uint8_t)(1 << protocol);
-
-	if (high == 0)
-		return;
-	if (ports < high - high / 10)
-		s->told_high &= (uint8_t)~bit;
-	if (ports < high || s->told_high & bit)
-		return;
-	s->told_high |= bit;
-	event_refused(n, NAT_EVENT_USER_HIGH, subscriber, s->group, protocol, high, n->clock_s);
-}
-
 static enum drop create_checked(struct nat *n, const struct nat_policy *policy, uint32_t slot,
 	uint64_t hash, uint32_t subscriber, struct nat_out *p, uint32_t now_s)
 {
@@ -178,11 +188,10 @@ static enum drop create_checked(struct nat *n, const struct nat_policy *policy, 
 	port_occupy(n, p->key.protocol, ext, &p->key, 0);
 	mapping_make(
 		n, slot, &p->key, hash, ext, (uint8_t)(SLOT_SEEN | class_bits), subscriber, now_s);
+	event_implicit(n, NAT_EVENT_MAPPING_CREATED, slot);
 	visit_first(n, slot, p, now_s);
 	n->counters.implicit_created++;
 	p->to = ext_recipe(n, ext);
-	if (policy->user_high != 0)
-		user_high_check(n, policy, subscriber, p->key.protocol);
 	return DROP_NONE;
 }
 
@@ -191,8 +200,7 @@ static bool still_there(struct nat *n, uint32_t slot, uint32_t now_s)
 {
 	if (slot_at(n, slot)->bits & SLOT_LEASE || !mapping_is_idle(n, slot, now_s))
 		return true;
-	mapping_end(n, slot, END_REST, now_s);
-	n->counters.implicit_expired++;
+	implicit_expire(n, slot, now_s);
 	return false;
 }
 

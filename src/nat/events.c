@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the NAT log is told (RFC 8158): a short queue that the shard empties after every burst and
 // every step. Exhaustion and quotas would be told as often as packets come; each is told at most
-// once a second for each subscriber.
+// once a second for each subscriber, or for a group where no subscriber is to be named.
 #include <postern/nat.h>
 
 #include "tables.h"
@@ -66,18 +66,19 @@ bool nat_events_interim(struct nat *n, uint32_t *cursor, uint32_t budget)
 
 // ---- mappings --------------------------------------------------------------------------------
 
-void event_mapping(struct nat *n, uint8_t kind, const struct nat_key *key, uint32_t ext)
+void event_implicit(struct nat *n, uint8_t kind, uint32_t slot)
 {
-	uint8_t group = n->addresses[ext >> 16].group;
+	const struct slot *s = slot_at(n, slot);
+	uint8_t group = n->addresses[s->ext >> 16].group;
 
 	if (!n->policies[group].log_mappings)
 		return;
 	event_push(n, &(struct nat_event){.kind = kind,
 			      .group = group,
 			      .mapping = NAT_IMPLICIT,
-			      .key = *key,
-			      .external = ext_recipe(n, ext),
-			      .last_port = (uint16_t)ext});
+			      .key = slot_key(s),
+			      .external = ext_recipe(n, s->ext),
+			      .last_port = (uint16_t)s->ext});
 }
 
 void event_ports(struct nat *n, uint8_t kind, const struct lease *l, uint32_t first,
@@ -104,37 +105,78 @@ void event_lease(struct nat *n, uint8_t kind, uint32_t lease, uint32_t now_s)
 	event_ports(n, kind, l, 0, lease_ports(n, l), timed ? lease_left_s(l, now_s) : 0);
 }
 
-// ---- refusals --------------------------------------------------------------------------------
+// ---- subscribers and refusals ----------------------------------------------------------------
 
-// Two subscribers that share a place may hide each other's events for a second; counters have all.
-static bool is_told(struct nat *n, uint32_t who, uint8_t kind, uint32_t now_s)
+void event_of_subscriber(
+	struct nat *n, uint8_t kind, const struct subscriber *s, uint8_t protocol, uint32_t limit)
 {
-	uint32_t mark = (who * NAT_EVENT_KINDS + kind) ^ now_s * UINT32_C(0x9e3779b1);
-	uint32_t *place = &n->told[(who * NAT_EVENT_KINDS + kind) % TOLD];
-	bool told = *place == mark;
+	struct nat_event e = {.kind = kind,
+		.group = s->group,
+		.key = {.host = s->host, .realm = s->realm, .protocol = protocol},
+		.limit = limit};
 
-	*place = mark;
-	return told;
+	if (subscriber_has_pair(n, s))
+		e.external.addr = n->address_ip[s->address];
+	event_push(n, &e);
 }
 
-void event_refused(struct nat *n, uint8_t kind, uint32_t subscriber, uint8_t group,
+static uint8_t told_bit(uint8_t kind)
+{
+	switch (kind) {
+	case NAT_EVENT_QUOTA_PORTS:
+		return TOLD_PORTS;
+	case NAT_EVENT_QUOTA_SESSIONS:
+		return TOLD_SESSIONS;
+	case NAT_EVENT_PORTS_EXHAUSTED:
+		return TOLD_NO_PORT;
+	default:
+		return TOLD_NO_ADDRESS;
+	}
+}
+
+static bool is_told(struct subscriber *s, uint8_t kind, uint32_t now_s)
+{
+	uint8_t bit = told_bit(kind);
+
+	if (s->told_s != (uint16_t)now_s) {
+		s->told_s = (uint16_t)now_s;
+		s->told &= (uint8_t)~TOLD_REFUSALS;
+	}
+	if (s->told & bit)
+		return true;
+	s->told |= bit;
+	return false;
+}
+
+static bool is_told_of_group(struct nat *n, uint8_t group, uint8_t kind, uint32_t now_s)
+{
+	uint32_t *told_s = &n->told_s[group][kind];
+
+	if (*told_s == now_s)
+		return true;
+	*told_s = now_s;
+	return false;
+}
+
+// What is nobody's fault is told once for the whole group.
+static bool is_of_group(uint8_t kind)
+{
+	return kind == NAT_EVENT_QUOTA_SUBSCRIBERS || kind == NAT_EVENT_QUOTA_MAPPINGS;
+}
+
+static void event_refused(struct nat *n, uint8_t kind, uint32_t subscriber, uint8_t group,
 	uint8_t protocol, uint32_t limit, uint32_t now_s)
 {
-	struct nat_event e = {.kind = kind, .group = group, .limit = limit};
-	uint32_t who = subscriber == NO_SUBSCRIBER ? UINT32_MAX - group : subscriber;
-
-	if (is_told(n, who, kind, now_s))
+	if (subscriber == NO_SUBSCRIBER || is_of_group(kind)) {
+		if (!is_told_of_group(n, group, kind, now_s))
+			event_push(n, &(struct nat_event){.kind = kind,
+					      .group = group,
+					      .key = {.protocol = protocol},
+					      .limit = limit});
 		return;
-	e.key.protocol = protocol;
-	if (subscriber != NO_SUBSCRIBER) {
-		const struct subscriber *s = &n->subscribers[subscriber];
-
-		e.key.host = s->host;
-		e.key.realm = s->realm;
-		if (subscriber_holds(s))
-			e.external.addr = n->address_ip[s->address];
 	}
-	event_push(n, &e);
+	if (!is_told(&n->subscribers[subscriber], kind, now_s))
+		event_of_subscriber(n, kind, &n->subscribers[subscriber], protocol, limit);
 }
 
 static uint8_t event_of(enum drop why)
@@ -189,12 +231,24 @@ void refusal_note(struct nat *n, const struct nat_policy *policy, uint8_t group,
 
 	n->counters.refused_port_limit += why == DROP_QUOTA_PORTS;
 	n->counters.refused_mapping_rate += why == DROP_QUOTA_RATE;
-	if (why == DROP_QUOTA_PORTS || why == DROP_QUOTA_BLOCKS || why == DROP_QUOTA_RATE)
+	switch (why) {
+	case DROP_QUOTA_PORTS:
+	case DROP_QUOTA_BLOCKS:
+	case DROP_QUOTA_RATE:
+	case DROP_QUOTA_SESSIONS:
 		c->port_map_limit_drops++;
-	else if (why == DROP_POOL_NO_ADDRESS || why == DROP_NO_BLOCK)
+		break;
+	case DROP_POOL_NO_ADDRESS:
+	case DROP_NO_BLOCK:
 		c->address_map_failure_drops++;
-	else
+		break;
+	case DROP_TCP_NO_SESSION: // would have made no mapping
+	case DROP_NO_POLICY:
+		return;
+	default:
 		c->port_map_failure_drops++;
+		break;
+	}
 	if (kind != NAT_EVENT_NONE)
 		event_refused(n, kind,
 			why == DROP_SESSIONS_FULL ? NO_SUBSCRIBER

@@ -1,150 +1,118 @@
 // SPDX-License-Identifier: Apache-2.0
-// A range of ports for explicit mappings alone (port-forwarding-range): single ports, in nobody's
-// block, on the subscriber's paired address. Packets never get one.
+// A range of ports for explicit mappings alone (port-forwarding-range): single ports and runs, in
+// nobody's block, on the subscriber's paired address. Packets never get one, so that a pool whose
+// blocks are all taken still has ports for those who ask.
 #include <postern/nat.h>
 
 #include "tables.h"
+
+enum {
+	ADDRESSES_TRIED = 64
+};
 
 static bool is_free(const struct nat *n, uint8_t protocol, uint32_t ext)
 {
 	return !(used_words(n, protocol, ext >> 16)[(ext & 0xffff) / 64] >> ext % 64 & 1);
 }
 
+static bool is_paired(const struct nat *n, const struct subscriber *s)
+{
+	return subscriber_has_pair(n, s) && pair_is_usable(n, s);
+}
+
 // He is paired with the address from now on, unless he has another.
-static void pair(struct nat *n, uint32_t subscriber, uint32_t a)
+static void pair(struct nat *n, struct subscriber *s, uint32_t a)
+{
+	pair_set(n, s, is_paired(n, s) ? s->address : a);
+}
+
+static bool serves(const struct nat *n, const struct subscriber *s, uint32_t a)
+{
+	return n->addresses[a].state == ADDRESS_LIVE && n->addresses[a].group == s->group &&
+	       n->addresses[a].explicit_first != 0;
+}
+
+// ---- these very ports ------------------------------------------------------------------------
+
+bool explicit_claim(struct nat *n, uint32_t subscriber, struct run *run)
 {
 	struct subscriber *s = &n->subscribers[subscriber];
+	uint32_t a = run->ext >> 16, port = run->ext & 0xffff;
 
-	if (subscriber_has_pair(n, s) && pair_is_usable(n, s))
-		return;
-	s->address = (uint16_t)a;
-	event_pairing(n, NAT_EVENT_ADDRESS_BOUND, s);
-}
-
-static bool may_have(const struct nat *n, uint32_t subscriber, uint32_t ext)
-{
-	const struct address *a = &n->addresses[ext >> 16];
-
-	return a->state == ADDRESS_LIVE && a->group == n->subscribers[subscriber].group &&
-	       port_is_explicit(a, ext & 0xffff);
-}
-
-bool explicit_claim(struct nat *n, uint32_t subscriber, uint8_t protocol, uint32_t ext)
-{
-	if (!may_have(n, subscriber, ext) || !is_free(n, protocol, ext))
+	if (!serves(n, s, a) || (run->parity && (port ^ run->like) & 1))
 		return false;
-	pair(n, subscriber, ext >> 16);
+	for (uint32_t i = 0; i < run->n_ports; i++) {
+		if (!port_is_explicit(&n->addresses[a], port + i) ||
+			!is_free(n, run->protocol, run->ext + i))
+			return false;
+	}
+	pair(n, s, a);
 	return true;
 }
 
-// The paired address, or for a newcomer the next of the round.
-static uint32_t choose_address(struct nat *n, const struct subscriber *s)
+// ---- any ports -------------------------------------------------------------------------------
+
+// The first run that is long enough, else the longest. One port is better odd for even than none.
+static uint32_t search(struct nat *n, uint32_t a, const struct run *run, uint32_t *ext)
+{
+	const struct address *ad = &n->addresses[a];
+	uint32_t size = ad->explicit_last - ad->explicit_first + 1u;
+	struct run any = *run;
+	uint32_t length = run_within(n, a, ad->explicit_first, size, run, ext);
+
+	if (length > 0 || run->n_ports > 1 || !run->parity)
+		return length;
+	any.parity = false;
+	return run_within(n, a, ad->explicit_first, size, &any, ext);
+}
+
+bool explicit_choose_on(struct nat *n, uint32_t subscriber, uint32_t address, struct run *run)
+{
+	struct subscriber *s = &n->subscribers[subscriber];
+	uint32_t length = serves(n, s, address) ? search(n, address, run, &run->ext) : 0;
+
+	if (length == 0 || length < run->least)
+		return false;
+	run->n_ports = length;
+	pair(n, s, address);
+	return true;
+}
+
+// The next address of the round; when no address has a free block any will do, because who asks
+// needs none.
+static uint32_t first_address(struct nat *n, const struct subscriber *s)
 {
 	uint32_t *round = &n->group_list[s->group], a;
 
-	if (subscriber_has_pair(n, s) && pair_is_usable(n, s))
-		return s->address;
 	if (*round == 0)
-		return NO_ADDRESS;
+		return rng_below(&n->rng, n->n_addresses);
 	a = *round - 1;
 	*round = n->addresses[a].next;
 	return a;
 }
 
-// From a port that nobody can guess on, round the whole range (RFC 6056 s.3.3.1).
-static bool search(struct nat *n, uint32_t a, uint8_t protocol, uint32_t *ext)
-{
-	const struct address *ad = &n->addresses[a];
-	const uint64_t *words = used_words(n, protocol, a);
-	uint32_t size, at;
-
-	if (ad->explicit_first == 0)
-		return false;
-	size = ad->explicit_last - ad->explicit_first + 1u;
-	at = rng_below(&n->rng, size);
-	for (uint32_t i = 0; i < size; i++, at = at + 1 == size ? 0 : at + 1) {
-		uint32_t port = ad->explicit_first + at;
-
-		if (port % 64 == 0 && words[port / 64] == UINT64_MAX && i + 64 < size &&
-			at + 64 < size) {
-			i += 63;
-			at += 63;
-			continue;
-		}
-		if (words[port / 64] >> port % 64 & 1)
-			continue;
-		*ext = ext_of(a, (uint16_t)port);
-		return true;
-	}
-	return false;
-}
-
 enum drop explicit_choose(
-	struct nat *n, uint32_t subscriber, const struct nat_key *key, uint32_t *ext)
+	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, struct run *run)
 {
-	uint32_t a = choose_address(n, &n->subscribers[subscriber]);
+	const struct subscriber *s = &n->subscribers[subscriber];
+	enum drop why = DROP_POOL_NO_ADDRESS;
+	uint32_t a;
 
-	if (a == NO_ADDRESS)
-		return DROP_POOL_NO_ADDRESS;
-	if (!search(n, a, key->protocol, ext))
-		return DROP_POOL_NO_PORT;
-	pair(n, subscriber, a);
-	return DROP_NONE;
-}
-
-// ---- sets ------------------------------------------------------------------------------------
-
-static uint32_t run_at(const struct nat *n, const struct run *run, uint32_t ext)
-{
-	uint32_t length = 0;
-
-	while (length < run->n_ports &&
-		port_is_explicit(&n->addresses[ext >> 16], (ext & 0xffff) + length) &&
-		is_free(n, run->protocol, ext + length))
-		length++;
-	return length;
-}
-
-bool explicit_claim_run(struct nat *n, uint32_t subscriber, struct run *run)
-{
-	uint32_t length;
-
-	if (!may_have(n, subscriber, run->ext) || (run->parity && (run->ext ^ run->like) & 1))
-		return false;
-	length = run_at(n, run, run->ext);
-	if (length < run->least || length < run->n_ports)
-		return false;
-	pair(n, subscriber, run->ext >> 16);
-	return true;
-}
-
-// The first run that is long enough, else the longest there is.
-bool explicit_run(struct nat *n, uint32_t subscriber, struct run *run)
-{
-	uint32_t a = choose_address(n, &n->subscribers[subscriber]), best = 0, found = 0;
-	const struct address *ad = &n->addresses[a];
-
-	if (a == NO_ADDRESS || ad->explicit_first == 0)
-		return false;
-	for (uint32_t port = ad->explicit_first;
-		port <= ad->explicit_last && best < run->n_ports;) {
-		uint32_t length;
-
-		if (run->parity && (port ^ run->like) & 1) {
-			port++;
-			continue;
-		}
-		length = run_at(n, run, ext_of(a, (uint16_t)port));
-		if (length > best) {
-			best = length;
-			found = port;
-		}
-		port += length + 1;
+	if (n->n_addresses == 0)
+		return why;
+	if (is_paired(n, s)) {
+		if (explicit_choose_on(n, subscriber, s->address, run))
+			return DROP_NONE;
+		if (!policy->pairing_soft && subscriber_holds(s))
+			return DROP_POOL_NO_PORT;
 	}
-	if (best < run->least)
-		return false;
-	run->n_ports = best;
-	run->ext = ext_of(a, (uint16_t)found);
-	pair(n, subscriber, a);
-	return true;
+	a = first_address(n, s);
+	for (unsigned i = 0; i < min_u32(ADDRESSES_TRIED, n->n_addresses); i++) {
+		if (explicit_choose_on(n, subscriber, a, run))
+			return DROP_NONE;
+		if (serves(n, s, a))
+			why = DROP_POOL_NO_PORT;
+		a = a + 1 < n->n_addresses ? a + 1 : 0;
+	}
+	return why;
 }

@@ -29,8 +29,7 @@ uint32_t grant_find(struct grant *g)
 	if (slot == NO_SLOT || slot_at(n, slot)->bits & SLOT_LEASE ||
 		!mapping_is_idle(n, slot, g->now_s))
 		return slot;
-	mapping_end(n, slot, END_REST, g->now_s);
-	n->counters.implicit_expired++;
+	implicit_expire(n, slot, g->now_s);
 	return NO_SLOT;
 }
 
@@ -92,6 +91,12 @@ enum nat_grant grant_join(struct grant *g)
 	if (n->subscribers[g->subscriber].n_leases >= g->policy->lease_limit)
 		return NAT_QUOTA;
 	return n->counters.leases < n->limits.leases ? NAT_GRANTED : NAT_NO_RESOURCES;
+}
+
+void grant_adopt(const struct grant *g)
+{
+	if (!(slot_at(g->n, g->slot)->bits & SLOT_LEASE))
+		event_implicit(g->n, NAT_EVENT_MAPPING_DELETED, g->slot);
 }
 
 // ---- the port --------------------------------------------------------------------------------
@@ -210,38 +215,67 @@ uint32_t grant_address(const struct grant *g)
 	return a;
 }
 
+// One port for an explicit mapping where such have a range of their own.
+static struct run one_port(const struct grant *g)
+{
+	const struct nat_key *key = &g->wish->key;
+
+	return (struct run){.protocol = key->protocol,
+		.parity = g->policy->parity && key->protocol != NAT_ICMP,
+		.like = key->port,
+		.least = 1,
+		.n_ports = 1};
+}
+
+static bool choose_on(struct grant *g, uint32_t a, uint32_t *ext)
+{
+	struct run run = one_port(g);
+	bool found;
+
+	if (g->policy->explicit_first == 0)
+		return port_choose_on(
+			g->n, g->policy, g->subscriber, g->wish->key.protocol, a, ext);
+	found = explicit_choose_on(g->n, g->subscriber, a, &run);
+	*ext = run.ext;
+	return found;
+}
+
+// Where explicit mappings have a range, no suggestion leads out of it.
+static bool claim(struct grant *g, uint32_t ext)
+{
+	struct run run = {.protocol = g->wish->key.protocol, .n_ports = 1, .ext = ext};
+
+	if (g->policy->explicit_first == 0)
+		return port_claim(g->n, g->policy, g->subscriber, run.protocol, ext);
+	return explicit_claim(g->n, g->subscriber, &run);
+}
+
 // Tries the suggested port, or any port of the suggested address. *left_s when it is taken.
 static bool try_suggested(struct grant *g, uint32_t *ext, uint32_t *left_s)
 {
-	struct nat *n = g->n;
-	uint8_t protocol = g->wish->key.protocol;
 	uint32_t a = grant_address(g);
 
 	if (a == NO_ADDRESS)
 		return false;
-	*ext = ext_of(a, g->wish->suggested.port);
-	if (g->policy->explicit_first != 0) {
-		if (g->wish->suggested.port != 0 &&
-			explicit_claim(n, g->subscriber, protocol, *ext))
-			return true;
-		*left_s = g->wish->suggested.port != 0
-				  ? conflict_left_s(n, protocol, *ext, g->now_s)
-				  : 0;
-		return false;
-	}
 	if (g->wish->suggested.port == 0)
-		return port_choose_on(n, g->policy, g->subscriber, protocol, a, ext);
-	if (port_claim(n, g->policy, g->subscriber, protocol, *ext))
+		return choose_on(g, a, ext);
+	*ext = ext_of(a, g->wish->suggested.port);
+	if (claim(g, *ext))
 		return true;
-	*left_s = conflict_left_s(n, protocol, *ext, g->now_s);
+	*left_s = conflict_left_s(g->n, g->wish->key.protocol, *ext, g->now_s);
 	return false;
 }
 
 static enum drop choose(struct grant *g, uint32_t *ext)
 {
-	if (g->policy->explicit_first != 0)
-		return explicit_choose(g->n, g->subscriber, &g->wish->key, ext);
-	return port_choose(g->n, g->policy, g->subscriber, &g->wish->key, g->now_s, ext);
+	struct run run = one_port(g);
+	enum drop why;
+
+	if (g->policy->explicit_first == 0)
+		return port_choose(g->n, g->policy, g->subscriber, &g->wish->key, g->now_s, ext);
+	why = explicit_choose(g->n, g->policy, g->subscriber, &run);
+	*ext = run.ext;
+	return why;
 }
 
 static enum nat_grant place(struct grant *g)
@@ -318,7 +352,10 @@ static enum nat_grant adopt(struct grant *g)
 
 	if (g->exact && !is_wished(g->wish, ext_recipe(g->n, slot_at(g->n, g->slot)->ext)))
 		return cannot(g, 0);
-	return grant == NAT_GRANTED ? hang(g, LEASE_ADOPTED) : grant;
+	if (grant != NAT_GRANTED)
+		return grant;
+	grant_adopt(g);
+	return hang(g, LEASE_ADOPTED);
 }
 
 static enum nat_grant create(struct grant *g)

@@ -32,6 +32,8 @@ struct lease grant_lease(const struct grant *g, uint8_t state);
 void grant_write(struct grant *g, uint32_t lease, uint32_t expiry_s);
 // Whether a mapping that stands may get one more lease; finds its subscriber.
 enum nat_grant grant_join(struct grant *g);
+// An implicit mapping gets its first lease: to the log it is another one.
+void grant_adopt(const struct grant *g);
 // The address a suggestion means; NO_ADDRESS when he cannot have it.
 uint32_t grant_address(const struct grant *g);
 

@@ -223,6 +223,12 @@ static void lease_to_rest(struct nat *n, uint32_t lease, uint32_t now_s)
 	wheel_add(n, lease, l->expiry_s);
 }
 
+static void became_implicit(struct nat *n, uint32_t slot)
+{
+	n->counters.became_implicit++;
+	event_implicit(n, NAT_EVENT_MAPPING_CREATED, slot);
+}
+
 void lease_retire(struct nat *n, uint32_t lease, bool now, uint32_t now_s)
 {
 	uint32_t slot = n->leases[lease].slot;
@@ -231,7 +237,7 @@ void lease_retire(struct nat *n, uint32_t lease, bool now, uint32_t now_s)
 		lease_put(n, lease); // others hang on the mapping
 	} else if (!now && mapping_has_traffic(n, slot, now_s)) {
 		lease_put(n, lease);
-		n->counters.became_implicit++;
+		became_implicit(n, slot);
 	} else {
 		lease_to_rest(n, lease, now_s);
 	}
@@ -242,7 +248,7 @@ void mapping_leased_no_more(struct nat *n, uint32_t slot, bool now, uint32_t now
 	if (slot_at(n, slot)->bits & SLOT_LEASE)
 		return;
 	if (!now && mapping_has_traffic(n, slot, now_s))
-		n->counters.became_implicit++;
+		became_implicit(n, slot);
 	else
 		mapping_end(n, slot, END_REST, now_s);
 }
@@ -282,6 +288,7 @@ void nat_lease_end(struct nat *n, const struct nat_key *key, bool now, uint32_t 
 	uint32_t slot = slot_find(n, key), ports = NAT_SET_MAX;
 	uint32_t i = slot == NO_SLOT ? NO_LEASE : lease_on(n, slot);
 
+	n->clock_s = now_s;
 	if (i == NO_LEASE || n->leases[i].state != LEASE_LIVE)
 		return;
 	n->counters.explicit_deleted++;
@@ -309,8 +316,12 @@ uint32_t mapping_delete(struct nat *n, uint32_t slot, uint32_t now_s)
 	uint32_t i = lease_on(n, slot), ended = 0;
 	const struct slot *s = slot_at(n, slot);
 
-	if (s->bits & SLOT_LEASE) // never of a static mapping: its port may be in nobody's block
-		n->subscribers[subscriber_of(n, slot)].epoch_base_s = now_s;
+	if (!(s->bits & SLOT_LEASE)) {
+		implicit_end(n, slot, now_s);
+		return 0;
+	}
+	// Never of a static mapping: its port may be in nobody's block.
+	n->subscribers[subscriber_of(n, slot)].epoch_base_s = now_s;
 	if (s->hangs & HANGS_SET)
 		return set_delete(n, i, now_s);
 	ended = peers_drop(n, slot);
@@ -329,6 +340,7 @@ bool nat_delete(struct nat *n, const struct nat_key *key, uint32_t now_s)
 	uint32_t slot = slot_find(n, key);
 	uint32_t i = slot == NO_SLOT ? NO_LEASE : lease_on(n, slot);
 
+	n->clock_s = now_s;
 	if (slot == NO_SLOT)
 		return false;
 	if (i != NO_LEASE && n->leases[i].state == LEASE_STATIC) {

@@ -165,8 +165,8 @@ static bool find_place(
 	a = new_home(n, s);
 	run->ext = a == NO_ADDRESS ? 0 : ext_of(a, port);
 	if (policy.explicit_first != 0)
-		return (a != NO_ADDRESS && explicit_claim_run(n, subscriber, run)) ||
-		       explicit_run(n, subscriber, run);
+		return (a != NO_ADDRESS && explicit_claim(n, subscriber, run)) ||
+		       explicit_choose(n, &policy, subscriber, run) == DROP_NONE;
 	if (a != NO_ADDRESS && run_claim(n, &policy, subscriber, run)) {
 		pair_with(n, s, block_of(n, run->ext));
 		return true;
@@ -240,7 +240,7 @@ uint32_t move_away(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s
 	} else if (slot_at(n, slot)->bits & SLOT_LEASE) {
 		return move_leased(n, slot, now_s);
 	} else {
-		mapping_end(n, slot, END_REST, now_s);
+		implicit_end(n, slot, now_s);
 	}
 	n->counters.cleared++;
 	return 1;

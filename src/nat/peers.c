@@ -194,7 +194,10 @@ static enum nat_grant hang_on_mapping(struct grant *g)
 		return NAT_GRANTED; // it stands for good without a lease
 	}
 	grant = peers_on(g->n, g->slot) < NAT_PEERS_MAX ? grant_join(g) : NAT_QUOTA;
-	return grant == NAT_GRANTED ? hang(g) : grant;
+	if (grant != NAT_GRANTED)
+		return grant;
+	grant_adopt(g);
+	return hang(g);
 }
 
 enum nat_grant nat_lease_peer(struct nat *n, const struct nat_policy *policy, uint8_t group,

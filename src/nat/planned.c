@@ -10,7 +10,7 @@ uint32_t planned_blocks(const struct nat_policy *policy)
 	return policy->plan ? policy->plan->ports_per_host / policy->plan->port_set_size : 0;
 }
 
-bool planned_open(
+bool planned_find(
 	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t *block)
 {
 	uint32_t count = planned_blocks(policy), a, first, start;
@@ -25,16 +25,14 @@ bool planned_open(
 	start = rng_below(&n->rng, count);
 	for (uint32_t i = 0; i < count; i++) {
 		*block = first + (start + i) % count;
-		if (n->blocks[*block].subscriber != 0)
-			continue;
-		block_take(n, subscriber, *block);
-		return true;
+		if (n->blocks[*block].subscriber == 0)
+			return true;
 	}
 	return false;
 }
 
-bool planned_claim(
-	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t block)
+bool planned_has(
+	const struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t block)
 {
 	struct nat_share share;
 	uint32_t a;
@@ -43,9 +41,6 @@ bool planned_claim(
 		!nat_plan_forward(policy->plan, n->subscribers[subscriber].host, &share))
 		return false;
 	a = address_find(n, share.address);
-	if (a == NO_ADDRESS || block < block_of(n, ext_of(a, share.first)) ||
-		block > block_of(n, ext_of(a, share.last)))
-		return false;
-	block_take(n, subscriber, block);
-	return true;
+	return a != NO_ADDRESS && block >= block_of(n, ext_of(a, share.first)) &&
+	       block <= block_of(n, ext_of(a, share.last));
 }

@@ -19,6 +19,11 @@ static uint32_t longest_run(const uint64_t *words, uint32_t from, uint32_t end, 
 	for (uint32_t port = from; port < end && best < want; port++) {
 		bool odd = (port ^ run->like) & 1;
 
+		if (port % 64 == 0 && words[port / 64] == UINT64_MAX) {
+			length = 0;
+			port += 63;
+			continue;
+		}
 		if (is_used(words, port) || (length == 0 && run->parity && odd)) {
 			length = 0;
 			continue;
@@ -33,21 +38,26 @@ static uint32_t longest_run(const uint64_t *words, uint32_t from, uint32_t end, 
 
 // A search from anywhere on, for ports that nobody can guess, in steps that leave room for more
 // sets of this size; then, when it found less than wished, from the first port on.
-static uint32_t block_run(struct nat *n, uint32_t block, const struct run *run, uint32_t *ext)
+uint32_t run_within(struct nat *n, uint32_t address, uint32_t begin, uint32_t size,
+	const struct run *run, uint32_t *ext)
 {
-	uint32_t a = block / n->blocks_per_address, size = block_size(n, block), first = 0;
-	uint32_t begin = block_first_port(n, block), want = min_u32(run->n_ports, size), step = 1;
-	const uint64_t *words = used_words(n, run->protocol, a);
-	uint32_t length;
+	const uint64_t *words = used_words(n, run->protocol, address);
+	uint32_t want = min_u32(run->n_ports, size), step = 1, first = 0, start, length;
 
 	while (step < want)
 		step *= 2;
-	length = longest_run(words, begin + rng_below(&n->rng, size / step) * step, begin + size,
-		want, run, &first);
+	start = begin + rng_below(&n->rng, max_u32(size / step, 1)) * step;
+	length = longest_run(words, start, begin + size, want, run, &first);
 	if (length < want)
 		length = longest_run(words, begin, begin + size, want, run, &first);
-	*ext = ext_of(a, (uint16_t)first);
+	*ext = ext_of(address, (uint16_t)first);
 	return length;
+}
+
+static uint32_t block_run(struct nat *n, uint32_t block, const struct run *run, uint32_t *ext)
+{
+	return run_within(n, block / n->blocks_per_address, block_first_port(n, block),
+		block_size(n, block), run, ext);
 }
 
 static bool may_use(const struct nat *n, const struct subscriber *s, uint32_t block)
@@ -76,23 +86,20 @@ static uint32_t run_of_own(
 	return best;
 }
 
-// Whether a new block has a longer run than the old ones; it is returned when not.
+// A new block is taken if it has a longer run than the old ones.
 static uint32_t run_of_new(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
 	const struct run *run, uint32_t best, uint32_t *ext)
 {
-	struct subscriber *s = &n->subscribers[subscriber];
-	uint32_t active = s->active, block, found, length;
+	uint32_t block, found, length;
 
-	if (block_open(n, policy, subscriber, &block) != DROP_NONE)
+	if (block_find(n, policy, subscriber, &block) != DROP_NONE)
 		return best;
 	length = block_run(n, block, run, &found);
-	if (length > best && length >= run->least) {
-		*ext = found;
-		return length;
-	}
-	block_return(n, block);
-	s->active = active;
-	return best;
+	if (length <= best || length < run->least)
+		return best;
+	block_take(n, subscriber, block);
+	*ext = found;
+	return length;
 }
 
 bool run_choose(

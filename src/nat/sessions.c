@@ -15,9 +15,6 @@
 
 enum {
 	END_AT_ONCE = 4,
-	SWEEP_PERIOD_S = 2,
-	SWEEP_RECORDS = 1024,
-	STEP_ENDS = 32,
 	STEP_FREED = 64,
 	LIVES_LOOKED_AT = 32
 };
@@ -40,11 +37,6 @@ static inline uint32_t *head_of(const struct nat *n, uint64_t hash)
 static uint32_t *head_with(const struct nat *n, uint64_t hash, struct recipe remote)
 {
 	return head_of(n, hash_u64(hash ^ ((uint64_t)remote.addr << 16 | remote.port), &n->secret));
-}
-
-static struct recipe remote_of(const struct session *x)
-{
-	return (struct recipe){x->remote, x->remote_port};
 }
 
 // ---- finding ---------------------------------------------------------------------------------
@@ -115,7 +107,7 @@ uint32_t session_timeout(const struct nat *n, const struct session *x)
 	return x->mark ? n->timers.udp : n->timers.udp_initial;
 }
 
-static uint32_t slot_on(const struct nat *n, const struct session *x)
+uint32_t session_slot(const struct nat *n, const struct session *x)
 {
 	const struct entry *e = entry_at(n, x->protocol, x->ext);
 	struct nat_key key = {e->host, e->port, e->realm, x->protocol};
@@ -123,20 +115,15 @@ static uint32_t slot_on(const struct nat *n, const struct session *x)
 	return slot_find(n, &key);
 }
 
-static uint32_t own_idle_s(const struct session *x, uint32_t now_s)
-{
-	return (uint16_t)(now_s - x->tick);
-}
-
 // While nobody looks at a mapping's only established connection its slot keeps its time.
 uint32_t session_idle_s(const struct nat *n, const struct session *x, uint32_t now_s)
 {
-	uint32_t idle = own_idle_s(x, now_s);
+	uint32_t idle = session_own_idle_s(x, now_s);
 	const struct slot *s;
 
 	if (x->state != NAT_ESTABLISHED)
 		return idle;
-	s = slot_at(n, slot_on(n, x));
+	s = slot_at(n, session_slot(n, x));
 	return s->bits & SLOT_VISIT ? idle : min_u32(idle, slot_idle_s(s, now_s));
 }
 
@@ -145,7 +132,7 @@ bool session_is_over(const struct nat *n, uint32_t session, uint32_t now_s)
 	const struct session *x = &n->sessions[session];
 	uint32_t timeout = session_timeout(n, x);
 
-	return own_idle_s(x, now_s) > timeout && session_idle_s(n, x, now_s) > timeout;
+	return session_own_idle_s(x, now_s) > timeout && session_idle_s(n, x, now_s) > timeout;
 }
 
 // Those that only outsiders take part in keep nothing alive.
@@ -201,7 +188,7 @@ static uint32_t *home_of(const struct nat *n, const struct session *x)
 {
 	uint64_t hash = hash_of(n, x->protocol, x->ext);
 
-	return x->anchor ? head_of(n, hash) : head_with(n, hash, remote_of(x));
+	return x->anchor ? head_of(n, hash) : head_with(n, hash, session_remote(x));
 }
 
 static void chain_in(struct nat *n, uint32_t i)
@@ -328,7 +315,7 @@ static void tell(struct nat *n, const struct session *x, const struct nat_key *k
 		.group = n->addresses[x->ext >> 16].group,
 		.key = *key,
 		.external = ext_recipe(n, x->ext),
-		.remote = remote_of(x)};
+		.remote = session_remote(x)};
 
 	if (n->policies[e.group].log_sessions)
 		event_push(n, &e);
@@ -535,7 +522,7 @@ void sessions_end(struct nat *n, uint32_t slot)
 	}
 }
 
-static bool step_graves(struct nat *n)
+bool step_graves(struct nat *n)
 {
 	for (unsigned budget = STEP_FREED; budget > 0 && n->graves != 0; budget--) {
 		uint32_t i = n->graves - 1, next;
@@ -552,111 +539,4 @@ static bool step_graves(struct nat *n)
 		release(n, next, &key);
 	}
 	return n->graves != 0;
-}
-
-// ---- the sweep -------------------------------------------------------------------------------
-
-// TCP closed the flow of a PEER lease: it is over as an implicit mapping would be (RFC 6887
-// s.16.2, figure 16). With a MAP lease closing means nothing.
-static bool peer_closes(struct nat *n, uint32_t slot, struct recipe remote, uint32_t now_s)
-{
-	const struct slot *s = slot_at(n, slot);
-	struct nat_key key = slot_key(s);
-	uint32_t i, ports = 0;
-
-	if ((s->hangs & HANGS_LEASE) != HANGS_PEER)
-		return false;
-	i = peer_find(n, &key, remote);
-	if (i == NO_LEASE)
-		return false;
-	lease_finish(n, i, false, &ports, now_s);
-	n->counters.peers_expired++;
-	return true;
-}
-
-static void tcp_expired(
-	struct nat *n, uint32_t slot, struct recipe remote, bool closed, uint32_t now_s)
-{
-	const struct slot *s = slot_at(n, slot);
-
-	visit_update(n, slot);
-	if (closed && peer_closes(n, slot, remote, now_s))
-		return;
-	if (s->bits & SLOT_LEASE || sessions_kept(n, s) || !mapping_is_idle(n, slot, now_s))
-		return;
-	mapping_end(n, slot, END_REST, now_s);
-	n->counters.implicit_expired++;
-}
-
-static void expire(struct nat *n, uint32_t session, uint32_t now_s)
-{
-	const struct session *x = &n->sessions[session];
-	struct recipe remote = remote_of(x);
-	uint8_t protocol = x->protocol, state = x->state;
-	uint32_t slot = slot_on(n, x);
-
-	session_end(n, session, slot);
-	n->counters.sessions_expired++;
-	if (protocol == NAT_TCP && state != NAT_E_INIT)
-		tcp_expired(n, slot, remote, state == NAT_BOTH_FIN || state == NAT_TRANS, now_s);
-}
-
-// Its mapping ended: it waits to be freed.
-static bool is_forgotten(const struct nat *n, const struct session *x)
-{
-	uint32_t a = session_anchor(n, x->protocol, x->ext);
-
-	return a == NO_SESSION || n->sessions[a].ring != x->ring;
-}
-
-// One whose time its slot keeps is looked up there once in a timeout.
-static bool is_due(struct nat *n, uint32_t session, uint32_t now_s)
-{
-	struct session *x = &n->sessions[session];
-	uint32_t timeout, idle;
-
-	if (x->state == NAT_CLOSED || x->state >= SESSION_PERMIT)
-		return false;
-	timeout = session_timeout(n, x);
-	if (own_idle_s(x, now_s) <= timeout || is_forgotten(n, x))
-		return false;
-	idle = session_idle_s(n, x, now_s);
-	x->tick = (uint16_t)(now_s - idle);
-	return idle > timeout;
-}
-
-static void earn_credit(struct nat *n, uint32_t now_s)
-{
-	uint64_t credit = (uint64_t)(now_s - n->session_s) * (n->session_high / SWEEP_PERIOD_S + 1);
-
-	if (now_s == n->session_s)
-		return;
-	credit += n->session_credit;
-	n->session_credit = credit > n->session_high ? n->session_high : (uint32_t)credit;
-	n->session_s = now_s;
-}
-
-static bool sweep(struct nat *n, uint32_t now_s)
-{
-	unsigned ends = 0;
-
-	earn_credit(n, now_s);
-	for (unsigned i = 0; i < SWEEP_RECORDS && n->session_credit > 0 && ends < STEP_ENDS; i++) {
-		if (n->session_at >= n->session_high)
-			n->session_at = 0;
-		if (is_due(n, n->session_at, now_s)) {
-			expire(n, n->session_at, now_s);
-			ends++;
-		}
-		n->session_at++;
-		n->session_credit--;
-	}
-	return n->session_credit > 0;
-}
-
-bool step_sessions(struct nat *n, uint32_t now_s)
-{
-	bool more = step_graves(n);
-
-	return sweep(n, now_s) || more;
 }

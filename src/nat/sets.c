@@ -60,11 +60,18 @@ static bool place_suggested(struct grant *g, struct run *run)
 	a = grant_address(g);
 	run->ext = a == NO_ADDRESS ? 0 : ext_of(a, want.port);
 	if (a != NO_ADDRESS &&
-		(g->policy->explicit_first != 0 ? explicit_claim_run(g->n, g->subscriber, run)
+		(g->policy->explicit_first != 0 ? explicit_claim(g->n, g->subscriber, run)
 						: run_claim(g->n, g->policy, g->subscriber, run)))
 		return true;
 	g->n->counters.suggestions_refused++;
 	return false;
+}
+
+static bool place_anywhere(struct grant *g, struct run *run)
+{
+	if (g->policy->explicit_first != 0)
+		return explicit_choose(g->n, g->policy, g->subscriber, run) == DROP_NONE;
+	return run_choose(g->n, g->policy, g->subscriber, run);
 }
 
 // The mappings; how many there was a place for in the lines.
@@ -103,9 +110,7 @@ bool set_place(struct grant *g)
 
 	if (run.n_ports < 2 || n->counters.leases >= n->limits.leases)
 		return false;
-	if (!place_suggested(g, &run) &&
-		!(g->policy->explicit_first != 0 ? explicit_run(n, g->subscriber, &run)
-						 : run_choose(n, g->policy, g->subscriber, &run)))
+	if (!place_suggested(g, &run) && !place_anywhere(g, &run))
 		return false;
 	run.n_ports = make_ports(g, run.ext, run.n_ports);
 	made = grant_lease(g, LEASE_LIVE);

@@ -76,8 +76,8 @@ static int static_make(
 	s = slot == NO_SLOT ? NO_SUBSCRIBER : subscriber_get(n, key->realm, key->host, group);
 	if (s == NO_SUBSCRIBER)
 		return -ENOSPC;
-	if (!subscriber_has_pair(n, &n->subscribers[s]))
-		n->subscribers[s].address = (uint16_t)(ext >> 16);
+	pair_set(n, &n->subscribers[s],
+		subscriber_has_pair(n, &n->subscribers[s]) ? n->subscribers[s].address : ext >> 16);
 	n->subscribers[s].n_statics++;
 	i = lease_get(n, &(struct lease){.key = *key,
 				 .ext = ext,
@@ -149,6 +149,7 @@ int nat_static_add(struct nat *n, const struct nat_key *key, struct recipe exter
 	struct place p;
 	int error = judge_place(n, key, external, &p);
 
+	n->clock_s = now_s;
 	if (error != 0)
 		return error;
 	if (p.lease != NO_LEASE)
@@ -168,7 +169,7 @@ void static_remove(struct nat *n, uint32_t lease)
 
 	sessions_end(n, l->slot);
 	table_remove(n, l->slot);
-	mapping_forget(n, &l->key, l->ext);
+	mapping_forget(n, l->ext);
 	static_port_close(n, l->key.protocol, l->ext);
 	lease_leave(n, lease);
 	lease_put(n, lease);

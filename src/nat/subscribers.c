@@ -33,11 +33,8 @@ uint32_t subscriber_get(struct nat *n, uint8_t realm, ip4 host, uint8_t group)
 	uint32_t *head = &n->subscriber_heads[subscriber_home(n, realm, host)];
 
 	if (i != NO_SUBSCRIBER) {
-		if (!subscriber_holds(&n->subscribers[i]) && n->subscribers[i].group != group) {
-			n->group_counters[n->subscribers[i].group].total_active_subscribers--;
-			n->group_counters[group].total_active_subscribers++;
+		if (!subscriber_holds(&n->subscribers[i]))
 			n->subscribers[i].group = group; // remembered, but holding nothing
-		}
 		return i;
 	}
 	if (n->subscriber_free != 0) {
@@ -53,7 +50,6 @@ uint32_t subscriber_get(struct nat *n, uint8_t realm, ip4 host, uint8_t group)
 	*head = i + 1;
 	n->emptied_s[i] = 0;
 	n->rates[i] = (struct rate){0};
-	n->group_counters[group].total_active_subscribers++;
 	n->counters.subscribers_created++;
 	n->counters.subscribers++;
 	return i;
@@ -84,9 +80,13 @@ static bool must_remember(const struct nat *n, uint32_t i)
 
 void subscriber_drop_if_empty(struct nat *n, uint32_t subscriber)
 {
-	if (subscriber_holds(&n->subscribers[subscriber]))
+	struct subscriber *s = &n->subscribers[subscriber];
+
+	if (subscriber_holds(s))
 		return;
-	n->emptied_s[subscriber] = n->clock_s;
+	if (s->told & TOLD_PAIR) // not of one whose first mapping was refused
+		n->emptied_s[subscriber] = n->clock_s;
+	pair_end(n, s);
 	subscriber_forget(n, subscriber);
 }
 
@@ -100,7 +100,6 @@ void subscriber_forget(struct nat *n, uint32_t subscriber)
 	while (*link != subscriber + 1)
 		link = &n->subscribers[*link - 1].chain;
 	*link = s->chain;
-	n->group_counters[s->group].total_active_subscribers--;
 	*s = (struct subscriber){.chain = n->subscriber_free};
 	n->subscriber_free = subscriber + 1;
 	n->counters.subscribers_removed++;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The hot structs of the room, cache lines in sight, and the calls its files make on each other.
-// An established packet touches one struct line (outbound) or one struct entry (inbound).
+// The hot structs of the room, cache lines in sight; calls.h has the calls its files make on each
+// other. An established packet touches one struct line (outbound) or one struct entry (inbound).
 #ifndef NAT_TABLES_H
 #define NAT_TABLES_H
 
@@ -107,16 +107,16 @@ struct address {
 	ip4 ip;
 	uint8_t state;
 	uint8_t group;
-	uint8_t shift;   // log2 of the block size
-	uint8_t listed;  // stands in the group's list of addresses with free blocks
-	uint8_t planned; // deterministic: hosts have their own ports in front of port_first
-	uint16_t port_first, port_last;
-	uint16_t host_first;                    // planned: the first host's first port
+	uint8_t shift;  // log2 of the block size
+	uint8_t listed; // stands in the group's list of addresses with free blocks
+	uint8_t planned;
+	uint16_t port_first, port_last;         // ports that are given out in blocks
+	uint16_t host_first, host_last;         // planned: ports that are hosts' own
 	uint16_t explicit_first, explicit_last; // 0: explicit mappings have their ports in blocks
 	uint32_t n_free;                        // free blocks
 	uint32_t n_ports;                       // ports mapped or resting, statics included
 	uint32_t next, prev;                    // list of addresses with free blocks; index + 1
-	uint32_t drain_at; // next external port (of all protocols) a drain looks at
+	uint32_t drain_at; // next external port (of all protocols), then block a drain looks at
 };
 
 struct block {
@@ -146,12 +146,14 @@ struct rate { // new mappings of one subscriber: tokens used, and when that was 
 
 struct subscriber {
 	_Alignas(CACHE_LINE) ip4 host;
-	uint8_t realm, group, used;
-	uint8_t told_high; // bit set: protocols of which he was told to have many ports
-	uint32_t chain;    // hash chain, or free list; index + 1
-	uint32_t blocks;   // list; index + 1
-	uint32_t active;   // block that new mappings come from; index + 1
-	uint16_t address;  // paired address; valid while n_blocks or n_statics is not 0
+	uint8_t realm, group;
+	uint8_t used : 1;
+	uint8_t cleared : 1; // nothing is kept for him that he does not use
+	uint8_t told;        // what the NAT log knows of him, see below
+	uint32_t chain;      // hash chain, or free list; index + 1
+	uint32_t blocks;     // list; index + 1
+	uint32_t active;     // block that new mappings come from; index + 1
+	uint16_t address;    // paired address; valid while n_blocks or n_statics is not 0
 	uint16_t n_blocks;
 	uint32_t n_ports[NAT_PROTOCOLS];
 	uint32_t leases;   // list of the living leases and static mappings; index + 1
@@ -161,11 +163,22 @@ struct subscriber {
 	// When a search of all his blocks last found nothing: seconds modulo 65536, 0 for never.
 	// One search too few in 18 hours is the price of their room.
 	uint16_t full_s[NAT_PROTOCOLS];
+	uint16_t told_s; // second of the refusals in `told`, likewise
 	uint32_t epoch_base_s;
 	uint32_t n_sessions;
 };
 
 static_assert(sizeof(struct subscriber) == CACHE_LINE, "one line a subscriber");
+
+enum {                     // bits of subscriber.told
+	TOLD_PAIR = 0x01,  // that he is paired with his address; not only for the log: he holds
+	TOLD_HIGH = 0x02,  // that he has many UDP ports; the next two bits: TCP, ICMP
+	TOLD_PORTS = 0x10, // in second told_s: that one of his mappings was refused by a limit
+	TOLD_SESSIONS = 0x20,
+	TOLD_NO_PORT = 0x40,
+	TOLD_NO_ADDRESS = 0x80,
+	TOLD_REFUSALS = 0xf0
+};
 
 // ---- sessions --------------------------------------------------------------------------------
 
@@ -297,8 +310,7 @@ enum {
 };
 
 enum {
-	EVENTS = 4096, // that wait for the shard; a burst or a step tells fewer
-	TOLD = 256     // refusals remembered, so that each is told once a second
+	EVENTS = 4096 // that wait for the shard; a burst or a step tells fewer
 };
 
 struct address_place { // ip to index, open addressing
@@ -372,7 +384,7 @@ struct nat {
 	uint32_t update_head, update_count;
 	struct nat_event *events; // ring
 	uint32_t event_head, event_count;
-	uint32_t told[TOLD];
+	uint32_t told_s[NAT_MAX_GROUPS][NAT_EVENT_KINDS]; // refusals of nobody in particular
 	uint32_t clock_s; // second of the call going on, for what is written down
 	bool waits;       // some policy keeps empty blocks or pairings for a while
 	struct nat_policy policies[NAT_MAX_GROUPS]; // for mappings that move
@@ -380,429 +392,6 @@ struct nat {
 	struct nat_group_counters group_counters[NAT_MAX_GROUPS];
 };
 
-// ---- inside.c: the in2out table --------------------------------------------------------------
-
-#define NO_SLOT UINT32_MAX
-
-static inline uint64_t key_word(const struct nat_key *key)
-{
-	uint64_t word;
-	memcpy(&word, key, sizeof word);
-	return word;
-}
-
-static inline uint64_t slot_word(const struct slot *s)
-{
-	uint64_t word;
-	memcpy(&word, s, sizeof word);
-	return word & SLOT_KEY_MASK;
-}
-
-static inline struct slot *slot_at(const struct nat *n, uint32_t i)
-{
-	return &n->lines[i / 4].slot[i % 4];
-}
-
-static inline struct nat_key slot_key(const struct slot *s)
-{
-	return (struct nat_key){s->host, s->port, s->realm, s->bits & SLOT_PROTOCOL};
-}
-
-uint32_t table_find(const struct nat *n, const struct nat_key *key, uint64_t hash);
-uint32_t table_place(const struct nat *n, uint64_t hash); // a free slot, or NO_SLOT
-void table_insert(struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash,
-	uint32_t ext, uint8_t bits, uint16_t tick);
-void table_remove(struct nat *n, uint32_t slot);
-uint8_t tcp_next_class(uint8_t bits, uint8_t flags, uint8_t data); // new SLOT_CLASS bits
-
-static inline void slot_touch(struct slot *s, uint32_t now_s, uint8_t class_bits)
-{
-	uint8_t bits = (uint8_t)((s->bits & ~SLOT_CLASS) | class_bits | SLOT_SEEN);
-
-	if (s->bits != bits)
-		s->bits = bits;
-	if (s->tick != (uint16_t)now_s)
-		s->tick = (uint16_t)now_s;
-}
-
-// The shortest time that could end it.
-static inline uint32_t slot_timeout(const struct nat *n, const struct slot *s)
-{
-	uint8_t rule = s->hangs >> HANGS_RULE_SHIFT;
-
-	if ((s->bits & SLOT_PROTOCOL) == NAT_UDP && rule != 0 && rule <= n->timers.n_ports)
-		return n->timers.ports[rule - 1].seconds;
-	return n->timeout[s->bits & SLOT_TIMER];
-}
-
-static inline uint32_t slot_idle_s(const struct slot *s, uint32_t now_s)
-{
-	return (uint16_t)(now_s - s->tick);
-}
-
-// ---- addresses.c, blocks.c: external ports ---------------------------------------------------
-
-#define NO_ADDRESS UINT32_MAX
-
-static inline uint32_t ext_of(uint32_t address, uint16_t port)
-{
-	return address << 16 | port;
-}
-
-static inline struct entry *entry_at(const struct nat *n, uint8_t protocol, uint32_t ext)
-{
-	return &n->entries[(size_t)(protocol - 1) * n->entries_per_protocol + ext];
-}
-
-static inline uint64_t *used_words(const struct nat *n, uint8_t protocol, uint32_t address)
-{
-	return &n->used[((size_t)(protocol - 1) * n->limits.addresses + address) * 1024];
-}
-
-static inline struct recipe ext_recipe(const struct nat *n, uint32_t ext)
-{
-	return (struct recipe){n->address_ip[ext >> 16], (uint16_t)ext};
-}
-
-static inline uint32_t block_of(const struct nat *n, uint32_t ext)
-{
-	uint32_t a = ext >> 16;
-	return a * n->blocks_per_address + ((ext & 0xffff) >> n->addresses[a].shift);
-}
-
-uint32_t address_find(const struct nat *n, ip4 ip); // or NO_ADDRESS
-bool port_is_reserved(const struct address *a, uint8_t protocol, uint16_t port);
-// Whether the plan gives this block to a host, and so nobody takes or frees it as others.
-static inline bool block_is_planned(const struct nat *n, uint32_t block)
-{
-	const struct address *a = &n->addresses[block / n->blocks_per_address];
-
-	return a->planned && (block % n->blocks_per_address << a->shift) < a->port_first;
-}
-void address_list_add(struct nat *n, uint32_t a);
-void address_list_remove(struct nat *n, uint32_t a);
-void address_forget(struct nat *n, uint32_t a);
-
-// Picks a free port for a subscriber. DROP_NONE and *ext, or why there is none. May take a block.
-enum drop port_choose(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
-	const struct nat_key *key, uint32_t now_s, uint32_t *ext);
-// Whether this very external port can be the subscriber's; takes its block when it must.
-bool port_claim(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
-	uint8_t protocol, uint32_t ext);
-// Any port on this very address.
-bool port_choose_on(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
-	uint8_t protocol, uint32_t address, uint32_t *ext);
-void port_occupy(struct nat *n, uint8_t protocol, uint32_t ext, const struct nat_key *key,
-	uint8_t bits);                                                         // free -> mapped
-void port_hold(struct nat *n, uint8_t protocol, uint32_t ext);                 // mapped -> resting
-void port_revive(struct nat *n, uint8_t protocol, uint32_t ext);               // resting -> mapped
-void port_release(struct nat *n, uint8_t protocol, uint32_t ext);              // resting -> free
-void port_rest(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s); // joins the list
-void block_take(struct nat *n, uint32_t subscriber, uint32_t block);
-void block_return(struct nat *n, uint32_t block); // none of its ports is used
-void block_return_if_empty(struct nat *n, uint32_t block);
-// Takes a free block where the subscriber's next one should be; makes it the active one.
-enum drop block_open(
-	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t *block);
-bool pair_is_usable(const struct nat *n, const struct subscriber *s);
-// He has a block on this live address: it becomes his pair unless he has a usable one.
-void pair_with(struct nat *n, struct subscriber *s, uint32_t block);
-
-static inline uint32_t block_size(const struct nat *n, uint32_t block)
-{
-	return UINT32_C(1) << n->addresses[block / n->blocks_per_address].shift;
-}
-
-static inline uint32_t block_first_port(const struct nat *n, uint32_t block)
-{
-	return block % n->blocks_per_address * block_size(n, block);
-}
-
-// ---- runs.c: several ports at once -----------------------------------------------------------
-
-enum {
-	OLD_BLOCKS_TRIED = 64
-};
-
-struct run { // what a set of ports wants
-	uint8_t protocol;
-	bool parity; // the first port as even or odd as `like`
-	uint16_t like;
-	uint32_t least;   // with fewer ports it is not worth having
-	uint32_t n_ports; // at most; result: how many there are
-	uint32_t ext;     // result: the first one
-};
-
-// Picks the longest run inside one block. Takes a block when his own have none of full length.
-// False: not even run->least ports, and nothing has changed.
-bool run_choose(
-	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, struct run *run);
-// Whether this very run, run->ext and all that follow (as many as a block has), can be the
-// subscriber's; takes its block when it must.
-bool run_claim(
-	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, struct run *run);
-
-// ---- subscribers.c ---------------------------------------------------------------------------
-
-#define NO_SUBSCRIBER UINT32_MAX
-
-// Holds something on his paired address: then it is his.
-static inline bool subscriber_holds(const struct subscriber *s)
-{
-	return s->n_blocks != 0 || s->n_statics != 0 || s->n_resting != 0 ||
-	       (s->n_ports[0] | s->n_ports[1] | s->n_ports[2]) != 0;
-}
-bool subscriber_has_pair(const struct nat *n, const struct subscriber *s);
-// Whose mapping this is, wherever its port lies.
-uint32_t subscriber_of(const struct nat *n, uint32_t slot);
-uint32_t subscriber_find(const struct nat *n, uint8_t realm, ip4 host);
-uint32_t subscriber_get(struct nat *n, uint8_t realm, ip4 host, uint8_t group); // makes it
-void subscriber_drop_if_empty(struct nat *n, uint32_t subscriber);
-void subscriber_forget(struct nat *n, uint32_t subscriber); // unless he must be remembered
-void subscriber_prefetch(const struct nat *n, uint8_t realm, ip4 host);
-
-// ---- create.c: mappings as a whole -----------------------------------------------------------
-
-// Makes the mapping; the slot is from table_place(), the port from port_choose() and the like.
-void mapping_make(struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash,
-	uint32_t ext, uint8_t bits, uint32_t subscriber, uint32_t now_s);
-// It is out of both tables: counted, and told.
-void mapping_forget(struct nat *n, const struct nat_key *key, uint32_t ext);
-enum ending {
-	END_REST,
-	END_HOLD
-}; // to the hold-down list; or held for a resting lease
-void mapping_end(struct nat *n, uint32_t slot, enum ending ending, uint32_t now_s);
-// To another external port, from port_choose() and the like; the old one rests.
-void mapping_move(struct nat *n, uint32_t slot, uint32_t ext, uint32_t now_s);
-// Whether its idle timer ran out. Moves an answered UDP mapping to its longer timer first.
-bool mapping_is_idle(struct nat *n, uint32_t slot, uint32_t now_s);
-// Whether the internal endpoint itself sent, and its idle timer still runs.
-bool mapping_has_traffic(struct nat *n, uint32_t slot, uint32_t now_s);
-// Likewise, and for how long without another packet.
-bool traffic_left(const struct nat *n, uint32_t slot, uint32_t now_s, uint32_t *left_s);
-uint32_t idle_timeout(const struct nat *n, const struct slot *s);
-
-static inline uint32_t slot_find(const struct nat *n, const struct nat_key *key)
-{
-	return table_find(n, key, hash_u64(key_word(key), &n->secret));
-}
-
-// ---- views.c ---------------------------------------------------------------------------------
-
-void mapping_view(const struct nat *n, uint32_t slot, uint32_t now_s, struct nat_view *view);
-// The view of a living lease; of a set, with the traffic of the port in `slot`.
-void lease_view(
-	const struct nat *n, uint32_t lease, uint32_t slot, uint32_t now_s, struct nat_view *view);
-
-// ---- leases.c, wheel.c -----------------------------------------------------------------------
-
-#define NO_LEASE UINT32_MAX
-
-// The MAP lease or static mapping of this key, or the first of the resting ones. Of a set only the
-// first port is a key.
-uint32_t lease_find(const struct nat *n, const struct nat_key *key, bool resting);
-// The MAP lease or static mapping that hangs on a slot, whatever port of a set it is.
-uint32_t lease_on(const struct nat *n, uint32_t slot);
-uint32_t lease_on_hashed( // whose key and hash are at hand
-	const struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash);
-// What stands for a mapping: the one that lease_on() says, else the longest-lived of its PEERs.
-uint32_t lease_shown(const struct nat *n, uint32_t slot);
-uint32_t *lease_head(const struct nat *n, const struct nat_key *key);
-// Keeps this lease (its key, state, flags and extra decide where it is found). NO_LEASE: full.
-uint32_t lease_get(struct nat *n, const struct lease *made);
-void lease_put(struct nat *n, uint32_t lease); // with its extra record
-void lease_link(struct nat *n, uint32_t lease);
-void lease_unlink(struct nat *n, uint32_t lease);
-// In and out of the subscriber's list and of what he is charged for.
-void lease_join(struct nat *n, uint32_t lease);
-void lease_leave(struct nat *n, uint32_t lease);
-void slot_hang(struct nat *n, uint32_t slot, uint8_t what);
-void slot_unhang(struct nat *n, uint32_t slot, uint8_t what);
-// Its last lease may have left a mapping: it lives on, or ends. The port then rests, by itself.
-void mapping_leased_no_more(struct nat *n, uint32_t slot, bool now, uint32_t now_s);
-// Ran out, or was given up. False: a set, of which more than *ports were left.
-bool lease_finish(struct nat *n, uint32_t lease, bool now, uint32_t *ports, uint32_t now_s);
-// A lease that has left its slot and its subscriber: gone, or resting with its port.
-void lease_retire(struct nat *n, uint32_t lease, bool now, uint32_t now_s);
-void lease_rest_over(struct nat *n, uint32_t lease);
-// Ends a mapping with all that hangs on it; of a set the whole set. Returns how many leases ended.
-uint32_t mapping_delete(struct nat *n, uint32_t slot, uint32_t now_s);
-void static_remove(struct nat *n, uint32_t lease);
-
-// ---- peers.c, sets.c -------------------------------------------------------------------------
-
-uint32_t *peer_head(const struct nat *n, const struct nat_key *key, struct recipe remote);
-uint32_t peer_anchor(const struct nat *n, const struct nat_key *key);
-uint32_t peer_find(const struct nat *n, const struct nat_key *key, struct recipe remote);
-void peer_detach(struct nat *n, uint32_t lease); // from its ring and its slot
-uint32_t peers_on(const struct nat *n, uint32_t slot);
-// Ends all PEERs of a mapping that stays; how many.
-uint32_t peers_drop(struct nat *n, uint32_t slot);
-// TCP closed it and its only lease is a PEER: over as an implicit one would be.
-bool peer_is_closed(const struct slot *s);
-
-uint32_t lease_ports(const struct nat *n, const struct lease *l);
-struct nat_key set_key(const struct lease *l, uint32_t i); // of its i-th port
-// Ends up to *ports ports of a set, the last ones first; true when it is gone.
-bool set_finish(struct nat *n, uint32_t lease, bool now, uint32_t *ports, uint32_t now_s);
-
-// ---- extras.c --------------------------------------------------------------------------------
-
-uint32_t slab_get(struct slab *s); // index + 1, zeroed; 0: full
-void slab_put(struct slab *s, uint32_t index);
-
-static inline struct extra *extra_at(const struct nat *n, uint32_t index)
-{
-	return (struct extra *)(void *)n->extras.items + (index - 1);
-}
-
-static inline struct extra *lease_extra(const struct nat *n, const struct lease *l)
-{
-	return l->extra != 0 ? extra_at(n, l->extra) : NULL;
-}
-
-struct extra *extra_need(struct nat *n, struct lease *l); // makes it when there is none
-void extra_drop(struct nat *n, struct lease *l);
-uint8_t text_length(const struct nat *n, const struct extra *x);
-// Whether a mapping with FILTERs lets this packet in.
-bool filters_admit(const struct nat *n, const struct nat_in *p);
-
-// ---- events.c --------------------------------------------------------------------------------
-
-void event_push(struct nat *n, const struct nat_event *e); // counted when there is no room
-// Whether whoever works in portions may go on.
-static inline bool events_have_room(const struct nat *n)
-{
-	return n->event_count < EVENTS / 2;
-}
-void event_block(struct nat *n, uint8_t kind, uint32_t block);
-void event_pairing(struct nat *n, uint8_t kind, const struct subscriber *s);
-// An implicit mapping, where the policy asks for each of them.
-void event_mapping(struct nat *n, uint8_t kind, const struct nat_key *key, uint32_t ext);
-void event_lease(struct nat *n, uint8_t kind, uint32_t lease, uint32_t now_s);
-void event_ports(struct nat *n, uint8_t kind, const struct lease *l, uint32_t first,
-	uint32_t n_ports, uint32_t lifetime_s); // some ports of a lease
-void event_refused(struct nat *n, uint8_t kind, uint32_t subscriber, uint8_t group,
-	uint8_t protocol, uint32_t limit, uint32_t now_s);
-void refusal_note(struct nat *n, const struct nat_policy *policy, uint8_t group,
-	const struct nat_key *key, enum drop why, uint32_t now_s);
-
-// ---- trace.c, waits.c, explicit.c, planned.c -------------------------------------------------
-
-void tenure_begin(struct nat *n, uint32_t block, uint32_t now_s);
-void tenure_end(struct nat *n, uint32_t block, uint32_t now_s);
-
-// The last port of a block went: whether it stays his for a while. The sweep then returns it.
-bool block_waits(struct nat *n, uint32_t block, uint32_t now_s);
-bool pairing_waits(const struct nat *n, uint32_t subscriber);
-bool step_waits(struct nat *n, uint32_t now_s);
-// One more mapping within the subscriber's mapping-rate? rate_charge() takes it.
-bool rate_has(
-	const struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t now_s);
-void rate_charge(
-	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t now_s);
-
-// Ports outside of all blocks, for explicit mappings only.
-static inline bool port_is_explicit(const struct address *a, uint32_t port)
-{
-	return a->explicit_first != 0 && port >= a->explicit_first && port <= a->explicit_last;
-}
-bool explicit_claim(struct nat *n, uint32_t subscriber, uint8_t protocol, uint32_t ext);
-enum drop explicit_choose(
-	struct nat *n, uint32_t subscriber, const struct nat_key *key, uint32_t *ext);
-struct run;
-bool explicit_run(struct nat *n, uint32_t subscriber, struct run *run);
-bool explicit_claim_run(struct nat *n, uint32_t subscriber, struct run *run);
-
-// A block that the plan gives to this subscriber, and that he has not taken yet.
-bool planned_open(
-	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t *block);
-bool planned_claim(
-	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t block);
-// How many blocks the plan gives him.
-uint32_t planned_blocks(const struct nat_policy *policy);
-
-// ---- tcp.c, sessions.c, visit.c --------------------------------------------------------------
-
-#define NO_SESSION UINT32_MAX
-
-enum side {
-	INSIDE,
-	OUTSIDE
-};
-
-enum {
-	STEP_STATE = 0x0f,
-	STEP_REFRESH = 0x10
-};
-// What a segment does to its session: the next state, and whether that begins to last anew.
-uint8_t tcp_step(const struct nat_policy *policy, uint8_t state, enum side side, uint8_t flags);
-static inline bool tcp_begins(uint8_t flags)
-{
-	return (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-}
-
-static inline const struct nat_policy *policy_on(const struct nat *n, uint32_t ext)
-{
-	return &n->policies[n->addresses[ext >> 16].group];
-}
-
-// Any session of these endpoints, also one that is over; and the anchor, if there is one.
-uint32_t session_find(const struct nat *n, uint8_t protocol, uint32_t ext, struct recipe remote);
-uint32_t session_anchor(const struct nat *n, uint8_t protocol, uint32_t ext);
-uint32_t session_idle_s(const struct nat *n, const struct session *x, uint32_t now_s);
-uint32_t session_timeout(const struct nat *n, const struct session *x);
-bool session_is_over(const struct nat *n, uint32_t session, uint32_t now_s);
-// Whether there is room for one session more of this subscriber: DROP_NONE, DROP_SESSIONS_FULL or
-// DROP_QUOTA_SESSIONS. What outsiders begin leaves a quarter of it to the inside.
-enum drop sessions_room(const struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
-	uint8_t protocol, bool begun_outside);
-// Makes a session of a mapping, or says why not.
-enum drop session_open(
-	struct nat *n, uint32_t slot, struct recipe remote, uint8_t state, uint32_t now_s);
-void session_set_state(struct nat *n, uint32_t session, uint8_t state);
-void session_end(struct nat *n, uint32_t session, uint32_t slot); // the mapping stays
-bool sessions_kept(
-	const struct nat *n, const struct slot *s); // by one that the inside takes part in
-// Under ADF a TCP session lets in its whole remote address while it has a permit for it.
-void session_permit(struct nat *n, uint32_t session);
-bool session_permitted(const struct nat *n, uint8_t protocol, uint32_t ext, ip4 remote);
-// The mapping ends, or its port changes. Many sessions are forgotten at once and freed by and by.
-void sessions_end(struct nat *n, uint32_t slot);
-enum keeping {
-	KEPT_BY_NONE, // it has no sessions that the inside takes part in
-	KEPT,
-	KEPT_NO_MORE // they are all over
-};
-// Whether TCP sessions keep this mapping, and for how long.
-enum keeping sessions_keep(const struct nat *n, uint32_t slot, uint32_t now_s, uint32_t *left_s);
-bool step_sessions(struct nat *n, uint32_t now_s);
-
-// A packet that must look closer. DROP_NONE, or why it cannot pass.
-enum drop visit_out(struct nat *n, uint32_t slot, struct nat_out *p, uint32_t now_s);
-enum drop visit_in(struct nat *n, const struct nat_in *p, uint32_t ext, uint32_t now_s);
-void visit_first(struct nat *n, uint32_t slot, const struct nat_out *p, uint32_t now_s);
-// Writes SLOT_VISIT and EXT_VISIT as policy and sessions want them.
-void visit_update(struct nat *n, uint32_t slot);
-void review_begin(struct nat *n, bool rules); // of all mappings, after a change
-bool step_review(struct nat *n);
-
-// ---- moves.c ---------------------------------------------------------------------------------
-
-// What lives behind an external port of an address that leaves: moved, or ended. Returns what it
-// costs in ports moved or ended; MUST_WAIT: too many clients have not been told yet.
-#define MUST_WAIT UINT32_MAX
-uint32_t move_away(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s);
-
-static inline uint32_t lease_left_s(const struct lease *l, uint32_t now_s)
-{
-	return l->expiry_s > now_s + 1 ? l->expiry_s - now_s - 1 : 0;
-}
-
-void wheel_add(struct nat *n, uint32_t lease, uint32_t at_s);
-void wheel_remove(struct nat *n, uint32_t lease);
-// Takes up to `max` leases that are due at now_s off the wheel; re-inserts those renewed since.
-uint32_t wheel_take(struct nat *n, uint32_t now_s, uint32_t *leases, uint32_t max);
+#include "calls.h"
 
 #endif

@@ -26,8 +26,10 @@ void tenure_end(struct nat *n, uint32_t block, uint32_t now_s)
 	t->since_s = 0;
 }
 
-static void trace_block(const struct nat *n, uint32_t block, struct nat_tenancy *out)
+static void trace_block(const struct nat *n, uint32_t ext, struct nat_tenancy *out)
 {
+	const struct address *ad = &n->addresses[ext >> 16];
+	uint32_t block = block_of(n, ext), port = ext & 0xffff;
 	const struct tenure *t = &n->tenures[block];
 
 	out->held = t->since_s != 0;
@@ -39,6 +41,10 @@ static void trace_block(const struct nat *n, uint32_t block, struct nat_tenancy 
 	out->realm_before = t->realm_before;
 	out->since_before_s = t->since_before_s;
 	out->until_before_s = t->until_before_s;
+	if (port_is_explicit(ad, port)) {
+		out->first = out->last = (uint16_t)port; // in no block
+		return;
+	}
 	out->first = (uint16_t)block_first_port(n, block);
 	out->last = (uint16_t)(out->first + block_size(n, block) - 1);
 }
@@ -46,19 +52,22 @@ static void trace_block(const struct nat *n, uint32_t block, struct nat_tenancy 
 bool nat_trace(const struct nat *n, uint8_t protocol, struct recipe external, uint32_t now_s,
 	struct nat_tenancy *out)
 {
-	uint32_t a = address_find(n, external.addr);
+	uint32_t a = address_find(n, external.addr), ext;
 	const struct entry *e;
 
 	*out = (struct nat_tenancy){0};
 	if (a == NO_ADDRESS)
 		return false;
-	e = entry_at(n, protocol, ext_of(a, external.port));
+	ext = ext_of(a, external.port);
+	e = entry_at(n, protocol, ext);
 	out->mapped = (e->bits & EXT_STATE) == EXT_MAPPED;
+	if (!out->mapped && port_is_reserved(&n->addresses[a], NAT_TCP, external.port))
+		return false; // another shard's, or nobody's
 	if (out->mapped) {
 		struct nat_key key = {e->host, e->port, e->realm, protocol};
 
 		mapping_view(n, slot_find(n, &key), now_s, &out->mapping);
 	}
-	trace_block(n, block_of(n, ext_of(a, external.port)), out);
+	trace_block(n, ext, out);
 	return true;
 }

@@ -22,7 +22,8 @@ static uint32_t block_timeout(const struct nat *n, uint32_t block)
 bool block_waits(struct nat *n, uint32_t block, uint32_t now_s)
 {
 	n->tenures[block].empty_s = now_s;
-	return block_timeout(n, block) != 0;
+	return block_timeout(n, block) != 0 &&
+	       !n->subscribers[n->blocks[block].subscriber - 1].cleared;
 }
 
 static void sweep_block(struct nat *n, uint32_t block)
@@ -44,8 +45,8 @@ bool pairing_waits(const struct nat *n, uint32_t subscriber)
 	const struct subscriber *s = &n->subscribers[subscriber];
 	uint32_t retention = n->policies[s->group].pairing_retention;
 
-	return retention != 0 && n->emptied_s[subscriber] != 0 && pair_is_usable(n, s) &&
-	       n->clock_s - n->emptied_s[subscriber] <= retention;
+	return retention != 0 && !s->cleared && n->emptied_s[subscriber] != 0 &&
+	       pair_is_usable(n, s) && n->clock_s - n->emptied_s[subscriber] <= retention;
 }
 
 static void sweep_subscriber(struct nat *n, uint32_t i)

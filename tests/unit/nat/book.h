@@ -37,10 +37,11 @@ struct mapping {
 	struct nat_filter filters[N_FILTERS];
 	uint8_t tcp; // enum tcp_phase
 	bool lease, exact, moved, told, replied;
-	bool adopted; // it stood before its MAP lease
-	bool loose;   // TCP: some of its connections have no session
-	bool rule;    // UDP: it only ever sent to the port with a timer of its own
-	bool plain;   // its only connection is established: nobody looks at data
+	bool adopted;   // it stood before its MAP lease
+	uint32_t dry_s; // TCP: when the last connection that kept it was found to be over
+	bool loose;     // TCP: some of its connections have no session
+	bool rule;      // UDP: it only ever sent to the port with a timer of its own
+	bool plain;     // its only connection is established: nobody looks at data
 	struct recipe plain_remote;
 };
 
@@ -186,15 +187,21 @@ uint32_t book_idle_timeout(struct book *b, const struct mapping *m);
 // Whether traffic, sessions or else what the mapping itself remembers, keeps it; and how long.
 bool book_traffic_left(struct book *b, const struct mapping *m, uint32_t *left_s);
 
-// ---- book_sessions.c -------------------------------------------------------------------------
+// ---- book_sessions.c, book_sweep.c
+// -------------------------------------------------------------------------
 
 struct flow *book_find_flow(struct book *b, struct nat_key key, struct recipe remote);
 uint32_t book_count_flows(const struct book *b, ip4 host);
 bool book_flow_is_over(struct book *b, const struct flow *f);
+uint32_t book_flow_idle_s(struct book *b, const struct flow *f);
+uint32_t book_flow_timeout(const struct book *b, const struct flow *f);
 uint32_t book_flow_left_s(struct book *b, const struct flow *f);
 bool book_flow_closed(struct book *b, struct nat_key key, struct recipe remote);
-void book_end_flows(struct book *b, struct nat_key key); // their mapping ended
-void book_move_flows(struct book *b, struct mapping *m); // or its port changed
+void book_end_flows(struct book *b, struct nat_key key);                  // their mapping ended
+void book_move_flows(struct book *b, struct mapping *m);                  // or its port changed
+void book_expire_flow(struct book *b, struct mapping *m, struct flow *f); // it was over
+bool book_is_kept(struct book *b, struct nat_key key); // by TCP that the inside takes part in
+unsigned book_group(const struct book *b, struct nat_key key);
 void book_update_plain(struct book *b, struct mapping *m);
 // DROP_NONE: there is room for a session more.
 enum drop book_room(const struct book *b, struct nat_key key, bool begun_outside);

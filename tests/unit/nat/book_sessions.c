@@ -24,7 +24,7 @@ uint32_t book_count_flows(const struct book *b, ip4 host)
 }
 
 // The operator's static mappings may lie on any group's address.
-static unsigned group_of_key(const struct book *b, struct nat_key key)
+unsigned book_group(const struct book *b, struct nat_key key)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(b->statics); i++) {
 		if (key_eq(b->statics[i].key, key))
@@ -35,7 +35,7 @@ static unsigned group_of_key(const struct book *b, struct nat_key key)
 
 static const struct nat_policy *policy_of(const struct book *b, struct nat_key key)
 {
-	return &b->policy[group_of_key(b, key)];
+	return &b->policy[book_group(b, key)];
 }
 
 static enum nat_filtering filtering_of(const struct book *b, struct nat_key key)
@@ -43,7 +43,7 @@ static enum nat_filtering filtering_of(const struct book *b, struct nat_key key)
 	return policy_of(b, key)->filtering[key.protocol - 1];
 }
 
-static uint32_t flow_timeout(const struct book *b, const struct flow *f)
+uint32_t book_flow_timeout(const struct book *b, const struct flow *f)
 {
 	const struct nat_timers *t = &b->timers;
 	const uint32_t seconds[NAT_STATES] = {[NAT_I_INIT] = t->tcp_trans_open,
@@ -61,7 +61,7 @@ static uint32_t flow_timeout(const struct book *b, const struct flow *f)
 }
 
 // Data of a mapping's only established connection is not looked at: any packet from inside counts.
-static uint32_t flow_idle_s(struct book *b, const struct flow *f)
+uint32_t book_flow_idle_s(struct book *b, const struct flow *f)
 {
 	const struct mapping *m = book_find(b, f->key);
 	uint32_t idle = b->now_s - f->at_s;
@@ -73,12 +73,12 @@ static uint32_t flow_idle_s(struct book *b, const struct flow *f)
 
 bool book_flow_is_over(struct book *b, const struct flow *f)
 {
-	return flow_idle_s(b, f) > flow_timeout(b, f);
+	return book_flow_idle_s(b, f) > book_flow_timeout(b, f);
 }
 
 uint32_t book_flow_left_s(struct book *b, const struct flow *f)
 {
-	return flow_timeout(b, f) - flow_idle_s(b, f);
+	return book_flow_timeout(b, f) - book_flow_idle_s(b, f);
 }
 
 static bool is_kept(const struct flow *f)
@@ -120,6 +120,11 @@ bool book_traffic_left(struct book *b, const struct mapping *m, uint32_t *left_s
 		return false;
 	*left_s = timeout - (b->now_s - m->sent_s);
 	return true;
+}
+
+bool book_is_kept(struct book *b, struct nat_key key)
+{
+	return count_kept(b, key).all > 0;
 }
 
 // A connection of this PEER lease that was closed, and is over.
@@ -168,6 +173,7 @@ static void dry(struct book *b, struct mapping *m)
 	if (m == NULL || m->key.protocol != NAT_TCP || m->loose || count_kept(b, m->key).all > 0)
 		return;
 	m->sent_s = 0;
+	m->dry_s = b->now_s;
 	m->tcp = OPENING;
 }
 
@@ -181,7 +187,7 @@ void book_move_flows(struct book *b, struct mapping *m)
 		dry(b, m);
 }
 
-static void expire(struct book *b, struct mapping *m, struct flow *f)
+void book_expire_flow(struct book *b, struct mapping *m, struct flow *f)
 {
 	bool kept = is_kept(f);
 
@@ -250,7 +256,7 @@ static struct flow *add_flow(
 	b->used++;
 	b->flows_made++;
 	b->states[state]++;
-	*f = (struct flow){.key = key, .remote = remote, .state = state, .at_s = b->now_s};
+	*f = (struct flow){.key = key, .remote = remote, .state = (uint8_t)state, .at_s = b->now_s};
 	return f;
 }
 
@@ -318,7 +324,7 @@ static bool advance(struct book *b, struct flow *f, bool outside, uint8_t flags)
 {
 	enum nat_state was = f->state;
 
-	f->state = next_state(policy_of(b, f->key), was, outside, flags);
+	f->state = (uint8_t)next_state(policy_of(b, f->key), was, outside, flags);
 	if (refreshes(was, f->state, outside, flags))
 		f->at_s = b->now_s;
 	b->states[f->state] += f->state != was;
@@ -361,7 +367,7 @@ static enum drop begin_inside(struct book *b, struct mapping *m, const struct na
 	enum drop why;
 
 	if (old != NULL)
-		expire(b, m, old);
+		book_expire_flow(b, m, old);
 	why = book_room(b, m->key, false);
 	if (why == DROP_NONE) {
 		struct flow *f = add_flow(b, m->key, p->remote, NAT_I_INIT);
@@ -426,7 +432,7 @@ static enum drop note_peer(struct book *b, struct mapping *m, const struct nat_o
 		return DROP_NONE;
 	}
 	if (f != NULL)
-		expire(b, m, f);
+		book_expire_flow(b, m, f);
 	why = book_room(b, m->key, false);
 	if (why == DROP_NONE)
 		add_flow(b, m->key, peer, NAT_OPEN);
@@ -540,7 +546,7 @@ static void tcp_in(struct book *b, struct mapping *m, const struct nat_in *p)
 	if (!begins(p->tcp_flags))
 		return;
 	if (f != NULL)
-		expire(b, m, f);
+		book_expire_flow(b, m, f);
 	if (book_room(b, m->key, true) == DROP_NONE)
 		add_flow(b, m->key, p->from, NAT_E_INIT);
 	else
@@ -576,98 +582,4 @@ bool book_may_complain(struct book *b, const struct mapping *m, struct recipe re
 	return book_find_flow(b, m->key, peer_of(b, m->key, remote)) != NULL ||
 	       (filtering_of(b, m->key) == NAT_ADF && has_permit(b, m->key, remote.addr)) ||
 	       book_find_peer(b, m->key, remote) != NULL;
-}
-
-// ---- what the background does ----------------------------------------------------------------
-
-static bool still_there(const struct book *b, const struct flow *f)
-{
-	uint32_t slot = slot_find(b->n, &f->key);
-
-	return slot != NO_SLOT && session_find(b->n, f->key.protocol, slot_at(b->n, slot)->ext,
-					  f->remote) != NO_SESSION;
-}
-
-// What was swept away; the mappings that went with their last session are gone already.
-void book_reconcile_flows(struct book *b)
-{
-	for (uint32_t i = b->n_flows; i > 0; i--) {
-		struct flow *f = &b->flows[i - 1];
-		if (!still_there(b, f))
-			expire(b, book_find(b, f->key), f);
-	}
-	for (uint32_t i = 0; i < b->n_live; i++) {
-		struct mapping *m = &b->live[i];
-		const struct slot *s = slot_at(b->n, slot_find(b->n, &m->key));
-
-		if (m->loose && !(s->hangs & HANGS_LOOSE)) {
-			TRUTH(b, !book_has_traffic(b, m), "port %u", m->key.port);
-			TRUTH(b, count_kept(b, m->key).all == 0, "port %u", m->key.port);
-			m->loose = false;
-			m->sent_s = 0;
-		}
-		if (m->key.protocol == NAT_TCP)
-			book_update_plain(b, m);
-	}
-	b->used = b->n->session_used;
-}
-
-struct audit {
-	struct book *book;
-	uint32_t seen;
-};
-
-static bool see(void *ctx, const struct nat_session_view *view)
-{
-	struct audit *a = ctx;
-	struct book *b = a->book;
-	const struct flow *f = book_find_flow(b, view->key, view->remote);
-
-	TRUTH(b, f != NULL && !book_flow_is_over(b, f), "port %u", view->remote.port);
-	TRUTH(b, view->state == f->state, "%u, not %u", view->state, f->state);
-	TRUTH(b, view->left_s == book_flow_left_s(b, f), "%u s, not %u", view->left_s,
-		book_flow_left_s(b, f));
-	TRUTH(b, view->group == group_of_key(b, view->key), "group %u", view->group);
-	a->seen++;
-	return true;
-}
-
-void book_audit_flows(struct book *b)
-{
-	struct audit a = {b, 0};
-	uint32_t over = 0;
-
-	for (uint32_t i = 0; i < b->n_flows; i++) {
-		const struct flow *f = &b->flows[i];
-		uint32_t cursor = 0, first = 0;
-
-		over += book_flow_is_over(b, f);
-		while (!key_eq(b->flows[first].key, f->key))
-			first++;
-		if (first < i)
-			continue;
-		while (!nat_session_walk(b->n, &f->key, &cursor, 3, b->now_s, see, &a))
-			;
-	}
-	TRUTH(b, a.seen + over == b->n_flows, "%u and %u of %u", a.seen, over, b->n_flows);
-}
-
-void book_check_flows(struct book *b)
-{
-	const struct nat_counters *c = nat_counters(b->n);
-
-	TRUTH(b, c->sessions == b->n_flows, "%u", b->n_flows);
-	TRUTH(b, c->sessions_created == b->flows_made, "%u", (unsigned)b->flows_made);
-	TRUTH(b, c->sessions_expired >= b->flows_expired, "%u", (unsigned)b->flows_expired);
-	TRUTH(b, c->sessions_unrecorded == b->unrecorded, "%u", (unsigned)b->unrecorded);
-}
-
-// Two seconds of the sweep, and one that is told in whole seconds.
-void book_check_flows_settled(struct book *b)
-{
-	for (uint32_t i = 0; i < b->n_flows; i++) {
-		const struct flow *f = &b->flows[i];
-		TRUTH(b, flow_idle_s(b, f) <= flow_timeout(b, f) + 3, "%u s late",
-			flow_idle_s(b, f) - flow_timeout(b, f));
-	}
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the NAT log is told (RFC 8158), and what the operator can trace from live state.
+// What the NAT log is told (RFC 8158).
 #include "world.h"
 
 static unsigned seen[NAT_EVENT_KINDS];
@@ -125,12 +125,73 @@ Test(nat, t_6888_11c_exhaustion_and_quotas_are_told_once_a_second)
 	world_close(&w);
 }
 
+static unsigned tries_told(struct world *w, unsigned hosts)
+{
+	for (unsigned k = 0; k < 3 * hosts; k++)
+		cr_assert_eq(world_try(w, key_of(HOST + k % hosts, NAT_UDP, (uint16_t)(200 + k))),
+			DROP_QUOTA_PORTS);
+	drain(w);
+	return seen[NAT_EVENT_QUOTA_PORTS];
+}
+
+Test(nat, t_6888_11c_every_subscriber_is_told_of_once_a_second)
+{
+	struct nat_limits limits = WORLD_LIMITS;
+	limits.subscribers = 512;
+	struct world w = world_open(&limits, 8);
+
+	world_add(&w, POOL_A, 1024, 65535);
+	w.policy.port_limit = 1;
+	for (unsigned h = 0; h < 400; h++)
+		world_out(&w, key_of(HOST + h, NAT_UDP, 100));
+	drain(&w);
+	cr_assert_eq(tries_told(&w, 400), 400);
+	cr_assert_eq(tries_told(&w, 400), 0);
+	world_leap(&w, 1);
+	cr_assert_eq(tries_told(&w, 400), 400);
+	cr_assert_eq(nat_counters(w.nat)->events_lost, 0);
+	world_close(&w);
+}
+
+Test(nat, t_6888_11c_a_full_table_is_told_once_a_second_for_its_group)
+{
+	struct nat_limits limits = WORLD_LIMITS;
+	limits.subscribers = 4;
+	struct world w = world_open(&limits, 8);
+
+	world_add(&w, POOL_A, 1024, 65535);
+	for (unsigned h = 0; h < 4; h++)
+		world_out(&w, key_of(HOST + h, NAT_UDP, 100));
+	for (unsigned h = 4; h < 64; h++)
+		cr_assert_eq(world_try(&w, key_of(HOST + h, NAT_UDP, 100)), DROP_SUBSCRIBERS_FULL);
+	drain(&w);
+	cr_assert_eq(seen[NAT_EVENT_QUOTA_SUBSCRIBERS], 1);
+	cr_assert_eq(last[NAT_EVENT_QUOTA_SUBSCRIBERS].limit, 4);
+	cr_assert_eq(nat_group_counters(w.nat, 0)->port_map_failure_drops, 60);
+	world_close(&w);
+}
+
+Test(nat, a_segment_that_would_make_no_mapping_is_no_failure_of_the_pool)
+{
+	struct world w = world_simple(64);
+	struct recipe to;
+
+	cr_assert_eq(
+		world_tcp(&w, key_of(HOST, NAT_TCP, 100), TCP_ACK, 1, &to), DROP_TCP_NO_SESSION);
+	cr_assert_eq(nat_group_counters(w.nat, 0)->port_map_failure_drops, 0);
+	drain(&w);
+	for (unsigned kind = 0; kind < NAT_EVENT_KINDS; kind++)
+		cr_assert_eq(seen[kind], 0);
+	world_close(&w);
+}
+
 Test(nat, rfc7659_a_subscriber_with_many_ports_is_told_once_until_he_has_fewer)
 {
 	struct world w = world_simple(64);
 
 	w.policy.port_limit = 50;
 	w.policy.user_high = 80;
+	nat_set_policy(w.nat, 0, &w.policy);
 	for (uint16_t i = 0; i < 50; i++)
 		world_out(&w, key_of(HOST, NAT_UDP, (uint16_t)(100 + i)));
 	drain(&w);
@@ -144,14 +205,165 @@ Test(nat, rfc7659_a_subscriber_with_many_ports_is_told_once_until_he_has_fewer)
 	world_close(&w);
 }
 
+Test(nat, rfc7659_explicit_ports_count_for_that_too)
+{
+	struct world w = world_simple(64);
+
+	w.policy.port_limit = 20;
+	w.policy.user_high = 50;
+	nat_set_policy(w.nat, 0, &w.policy);
+	for (uint16_t i = 0; i < 10; i++)
+		world_map(&w, key_of(HOST, NAT_TCP, (uint16_t)(100 + i)), 1, 600);
+	drain(&w);
+	cr_assert_eq(seen[NAT_EVENT_USER_HIGH], 1);
+	cr_assert_eq(last[NAT_EVENT_USER_HIGH].key.protocol, NAT_TCP);
+	world_close(&w);
+}
+
+// Created and deleted, of one kind.
+static void expect_told(struct world *w, uint8_t kind, unsigned created, unsigned deleted)
+{
+	struct nat_event e;
+
+	while (nat_event_next(w->nat, &e)) {
+		created -= e.kind == NAT_EVENT_MAPPING_CREATED && e.mapping == kind;
+		deleted -= e.kind == NAT_EVENT_MAPPING_DELETED && e.mapping == kind;
+	}
+	cr_assert_eq(created, 0, "%u", created);
+	cr_assert_eq(deleted, 0, "%u", deleted);
+}
+
+Test(nat, t_17_a_a_mapping_is_told_as_implicit_while_no_lease_hangs_on_it)
+{
+	struct world w = world_simple(64);
+	struct nat_key key = key_of(HOST, NAT_UDP, 100);
+
+	w.policy.log_mappings = true;
+	nat_set_policy(w.nat, 0, &w.policy);
+	world_out(&w, key);
+	expect_told(&w, NAT_IMPLICIT, 1, 0);
+	world_map(&w, key, 1, 600);
+	expect_told(&w, NAT_IMPLICIT, 0, 1);
+	world_out(&w, key);
+	world_end(&w, key, true); // adopted: it stays to its traffic
+	expect_told(&w, NAT_IMPLICIT, 1, 0);
+	world_peer(&w, key, 1, 600, REMOTE);
+	expect_told(&w, NAT_IMPLICIT, 0, 1);
+	cr_assert(nat_delete(w.nat, &key, w.now_s));
+	expect_told(&w, NAT_PEER, 0, 1);
+	key.port = 101;
+	world_map(&w, key, 1, 600);
+	expect_told(&w, NAT_IMPLICIT, 0, 0);
+	world_end(&w, key, true);
+	expect_told(&w, NAT_IMPLICIT, 0, 0);
+	world_close(&w);
+}
+
+// ---- pairings --------------------------------------------------------------------------------
+
+static struct world two_addresses(void)
+{
+	struct world w = world_open(&WORLD_LIMITS, 64);
+
+	world_add(&w, POOL_A, 1024, 65535);
+	world_add(&w, POOL_B, 1024, 65535);
+	w.policy.log_mappings = true;
+	nat_set_policy(w.nat, 0, &w.policy);
+	return w;
+}
+
+static void expect_pairing(struct world *w, unsigned bound, unsigned unbound)
+{
+	drain(w);
+	cr_assert_eq(seen[NAT_EVENT_ADDRESS_BOUND], bound);
+	cr_assert_eq(seen[NAT_EVENT_ADDRESS_UNBOUND], unbound);
+}
+
+Test(nat, t_17_a_a_pairing_is_told_from_the_first_port_to_the_last)
+{
+	struct world w = two_addresses();
+	struct nat_key key = key_of(HOST, NAT_UDP, 100);
+
+	w.policy.pairing_retention = 5000;
+	nat_set_policy(w.nat, 0, &w.policy);
+	for (unsigned round = 0; round < 3; round++) {
+		struct recipe to = world_out(&w, key);
+		expect_pairing(&w, 1, 0);
+		cr_assert_eq(last[NAT_EVENT_ADDRESS_BOUND].external.addr, to.addr);
+		cr_assert_eq(nat_group_counters(w.nat, 0)->total_active_subscribers, 1);
+		world_pass(&w, 400);
+		expect_pairing(&w, 0, 1);
+		cr_assert_eq(last[NAT_EVENT_ADDRESS_UNBOUND].external.addr, to.addr);
+		cr_assert_eq(nat_group_counters(w.nat, 0)->total_active_subscribers, 0);
+	}
+	world_close(&w);
+}
+
+Test(nat, t_17_a_a_pairing_that_changes_is_told_as_two)
+{
+	struct world w = two_addresses();
+	struct nat_key key = key_of(HOST, NAT_UDP, 100);
+	struct recipe first = world_map(&w, key, 1, 6000);
+
+	expect_pairing(&w, 1, 0);
+	nat_address_remove(w.nat, first.addr);
+	world_settle(&w);
+	expect_pairing(&w, 1, 1);
+	cr_assert_eq(last[NAT_EVENT_ADDRESS_UNBOUND].external.addr, first.addr);
+	cr_assert_neq(last[NAT_EVENT_ADDRESS_BOUND].external.addr, first.addr);
+	world_pass(&w, 7000);
+	expect_pairing(&w, 0, 1);
+	world_close(&w);
+}
+
+Test(nat, t_17_a_the_pairing_of_static_mappings_is_told)
+{
+	struct world w = two_addresses();
+	struct nat_key key = key_of(HOST, NAT_UDP, 100);
+
+	cr_assert_eq(nat_static_add(w.nat, &key, (struct recipe){POOL_B, 80}, true, w.now_s), 0);
+	expect_pairing(&w, 1, 0);
+	cr_assert_eq(last[NAT_EVENT_ADDRESS_BOUND].external.addr, POOL_B);
+	cr_assert_eq(last[NAT_EVENT_MAPPING_CREATED].mapping, NAT_STATIC);
+	cr_assert(nat_delete(w.nat, &key, w.now_s));
+	expect_pairing(&w, 0, 1);
+	world_close(&w);
+}
+
+// ---- the queue -------------------------------------------------------------------------------
+
+Test(nat, t_17_g_no_step_tells_more_than_the_queue_takes)
+{
+	struct nat_limits limits = WORLD_LIMITS;
+	limits.subscribers = 4096;
+	struct world w = world_open(&limits, 4);
+	unsigned deleted = 0;
+
+	world_add(&w, POOL_A, 1024, 65535);
+	w.policy.log_mappings = true;
+	nat_set_policy(w.nat, 0, &w.policy);
+	for (unsigned h = 0; h < 4000; h++) {
+		world_out(&w, key_of(HOST + h, NAT_UDP, 100));
+		drain(&w);
+	}
+	world_leap(&w, 500); // all of them are over at once
+	for (bool more = true; more;) {
+		more = nat_step(w.nat, w.now_s);
+		cr_assert_lt(w.nat->event_count, EVENTS / 2);
+		drain(&w);
+		deleted += seen[NAT_EVENT_MAPPING_DELETED];
+	}
+	cr_assert_eq(deleted, 4000);
+	cr_assert_eq(nat_counters(w.nat)->events_lost, 0);
+	world_close(&w);
+}
+
 Test(nat, t_17_g_a_full_queue_loses_events_and_counts_them)
 {
 	struct world w = world_simple(64);
 
-	w.policy.log_mappings = true;
-	nat_set_policy(w.nat, 0, &w.policy);
 	for (uint32_t i = 0; i < EVENTS + 10; i++)
-		event_mapping(w.nat, NAT_EVENT_MAPPING_CREATED, &(struct nat_key){0}, 0);
+		event_push(w.nat, &(struct nat_event){.kind = NAT_EVENT_MAPPING_CREATED});
 	cr_assert_eq(nat_counters(w.nat)->events_lost, 10);
 	drain(&w);
 	cr_assert_eq(seen[NAT_EVENT_MAPPING_CREATED], EVENTS);
@@ -173,30 +385,28 @@ Test(nat, t_17_f_the_interim_tells_every_block_that_is_held)
 	world_close(&w);
 }
 
-// ---- trace -----------------------------------------------------------------------------------
-
-Test(nat, t_17_a_a_port_is_traced_to_its_holder_and_to_the_one_before)
+Test(nat, t_17_f_the_interim_waits_while_the_queue_is_half_full)
 {
-	struct world w = world_open(&WORLD_LIMITS, 64);
-	struct nat_tenancy t;
+	struct world w = world_simple(4);
+	uint32_t cursor = 0;
+	unsigned held = 0;
 
-	world_add(&w, POOL_A, 1024, 1087); // one block for everybody
-	struct recipe to = world_out_answered(&w, key_of(HOST, NAT_UDP, 100));
-	cr_assert(nat_trace(w.nat, NAT_UDP, to, w.now_s, &t));
-	cr_assert(t.mapped && t.held && !t.held_before);
-	cr_assert_eq(t.mapping.key.host, HOST);
-	cr_assert_eq(t.host, HOST);
-	cr_assert_eq(t.since_s, 1000);
-	cr_assert(t.first == 1024 && t.last == 1087);
-	world_pass(&w, 600);
-	cr_assert(nat_trace(w.nat, NAT_UDP, to, w.now_s, &t));
-	cr_assert(!t.mapped && !t.held && t.held_before);
-	cr_assert_eq(t.host_before, HOST);
-	cr_assert_eq(t.since_before_s, 1000);
-	world_out(&w, key_of(HOST + 1, NAT_UDP, 100));
-	cr_assert(nat_trace(w.nat, NAT_UDP, to, w.now_s, &t));
-	cr_assert_eq(t.host, HOST + 1);
-	cr_assert_eq(t.host_before, HOST);
-	cr_assert_not(nat_trace(w.nat, NAT_UDP, (struct recipe){POOL_B, 1024}, w.now_s, &t));
+	w.policy.block_limit = 8;
+	for (ip4 host = HOST; host < HOST + 60; host++) {
+		for (uint16_t i = 0; i < 32; i++)
+			world_out(&w, key_of(host, NAT_UDP, (uint16_t)(100 + i)));
+	}
+	drain(&w);
+	for (uint32_t i = 0; i < EVENTS / 2 - 100; i++)
+		event_push(w.nat, &(struct nat_event){.kind = NAT_EVENT_MAPPING_CREATED});
+	cr_assert_not(nat_events_interim(w.nat, &cursor, UINT32_MAX));
+	cr_assert_eq(w.nat->event_count, EVENTS / 2);
+	for (bool through = false; !through;) {
+		drain(&w);
+		held += seen[NAT_EVENT_BLOCK_HELD];
+		through = nat_events_interim(w.nat, &cursor, 1000);
+	}
+	drain(&w);
+	cr_assert_eq(held + seen[NAT_EVENT_BLOCK_HELD], 480);
 	world_close(&w);
 }

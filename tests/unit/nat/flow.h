@@ -79,6 +79,26 @@ static inline bool looks_closer(const struct flow *f)
 	return s->bits & SLOT_VISIT || entry_at(f->w->nat, NAT_TCP, s->ext)->bits & EXT_VISIT;
 }
 
+// Timers that tell the states apart.
+static const struct nat_timers FLOW_TIMERS = {.udp = 300,
+	.udp_initial = 300,
+	.udp_unanswered = 120,
+	.tcp_idle = 7440,
+	.tcp_trans_open = 240,
+	.tcp_trans_close = 250,
+	.tcp_rst = 260,
+	.icmp = 60,
+	.hold_down = 120,
+	.pcp_hold_down = 120};
+
+static inline struct world flow_world(void)
+{
+	struct world w = world_simple(64);
+
+	nat_set_timers(w.nat, &FLOW_TIMERS);
+	return w;
+}
+
 static inline void world_filter(struct world *w, enum nat_filtering filtering)
 {
 	memset(w->policy.filtering, filtering, sizeof w->policy.filtering);

@@ -210,3 +210,103 @@ Test(nat, t_7422_a_suggested_ports_of_others_are_not_given)
 	cr_assert_eq(view.external.port, 2048 + 3);
 	world_close(&w);
 }
+
+Test(nat, t_7422_a_a_suggested_address_gives_a_port_of_ones_own)
+{
+	struct nat_plan plan;
+	struct world w = planned_world(&plan);
+	struct nat_wish wish = wish_of(key_of(0x64400002, NAT_UDP, 80), 1, 600);
+	struct nat_view view;
+	ip4 host = 0;
+
+	wish.suggested.addr = POOL_A;
+	cr_assert_eq(world_ask(&w, &wish, &view), NAT_GRANTED);
+	cr_assert_eq(nat_plan_reverse(&plan, POOL_A, view.external.port, &host), NAT_PLAN_HOST);
+	cr_assert_eq(host, 0x64400002);
+	world_close(&w);
+}
+
+Test(nat, t_7422_b_own_blocks_are_not_of_the_pool_and_not_in_the_interim)
+{
+	unsigned seen[NAT_EVENT_KINDS] = {0};
+	struct nat_plan plan;
+	struct world w = planned_world(&plan);
+	uint32_t cursor = 0;
+
+	for (uint16_t i = 0; i < 64 + 16; i++)
+		world_out(&w, key_of(0x64400001, NAT_UDP, (uint16_t)(100 + i)));
+	cr_assert_eq(nat_counters(w.nat)->blocks, 5);
+	cr_assert_eq(nat_group_counters(w.nat, 0)->blocks_allocated, 1);
+	cr_assert_eq(nat_group_counters(w.nat, 0)->blocks_total, 16);
+	while (!nat_events_interim(w.nat, &cursor, 100))
+		;
+	drain_events(&w, seen);
+	cr_assert_eq(seen[NAT_EVENT_BLOCK_HELD], 1);
+	world_pass(&w, 500);
+	drain_events(&w, seen);
+	cr_assert_eq(seen[NAT_EVENT_BLOCK_RETURNED], 1);
+	cr_assert_eq(nat_group_counters(w.nat, 0)->blocks_allocated, 0);
+	world_close(&w);
+}
+
+// The last host's ports end with port 65535, and this shard has no overflow part.
+Test(nat, t_7422_a_hosts_may_have_all_ports_to_the_last)
+{
+	struct world w = world_open(&WORLD_LIMITS, 16);
+	struct nat_plan plan = {.inside = FOUR,
+		.n_inside = 1,
+		.n_hosts = 4,
+		.external = ONE_ADDRESS,
+		.n_external = 1,
+		.hosts_per_address = 4,
+		.port_first = 65536 - 4 * 32,
+		.port_last = 65535,
+		.ports_per_host = 32,
+		.port_set_size = 16};
+	struct nat_address a = {.ip = POOL_A,
+		.port_first = 65535,
+		.port_last = 65534,
+		.port_set_size = 16,
+		.planned = true};
+
+	w.policy.plan = &plan;
+	nat_set_policy(w.nat, 0, &w.policy);
+	cr_assert_eq(nat_address_add(w.nat, &a), 0);
+	for (uint16_t i = 0; i < 32; i++)
+		world_out(&w, key_of(0x64400003, NAT_UDP, (uint16_t)(100 + i)));
+	cr_assert_eq(world_try(&w, key_of(0x64400003, NAT_UDP, 999)), DROP_NO_BLOCK);
+	world_close(&w);
+}
+
+Test(nat, t_7422_a_neighbours_blocks_are_not_to_be_had)
+{
+	struct nat_plan plan;
+	struct world w = planned_world(&plan);
+
+	for (ip4 host = 0x64400000; host < 0x64400004; host++) {
+		for (uint16_t i = 0; i < 96; i++)
+			world_out(&w, key_of(host, NAT_UDP, (uint16_t)(100 + i)));
+		cr_assert_eq(world_try(&w, key_of(host, NAT_UDP, 999)), DROP_QUOTA_BLOCKS);
+	}
+	cr_assert_eq(nat_counters(w.nat)->blocks, 4 * 6);
+	world_close(&w);
+}
+
+// What a program without the daemon prints from the plan answers for every port.
+Test(nat, t_7422_e_the_plan_alone_is_a_table_of_all_ports)
+{
+	struct nat_plan plan = slash_16();
+	uint32_t right = 0;
+
+	for (uint32_t a = 0; a < plan.n_external; a++) {
+		for (uint32_t j = 0; j < plan.hosts_per_address; j++) {
+			uint16_t port = (uint16_t)(plan.port_first + j * plan.ports_per_host);
+			ip4 host;
+
+			right += nat_plan_reverse(&plan, external[a], port, &host) ==
+					 NAT_PLAN_HOST &&
+				 host == 0x64400000 + a * plan.hosts_per_address + j;
+		}
+	}
+	cr_assert_eq(right, 65536);
+}

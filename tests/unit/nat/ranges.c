@@ -1,146 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ports for explicit mappings alone, parity, how fast mappings may be made, what is kept for a
-// while.
+// Parity, compact blocks, how fast mappings may be made, what is kept for a while, exhaustion.
 #include "world.h"
-
-// One address with blocks from 4096 on, and ports 2000 to 2999 for explicit mappings.
-static struct world explicit_world(void)
-{
-	struct world w = world_open(&WORLD_LIMITS, 64);
-	struct nat_address a = {.ip = POOL_A,
-		.port_first = 4096,
-		.port_last = 65535,
-		.port_set_size = 64,
-		.explicit_first = 2000,
-		.explicit_last = 2999};
-
-	w.policy.explicit_first = 2000;
-	w.policy.explicit_last = 2999;
-	nat_set_policy(w.nat, 0, &w.policy);
-	cr_assert_eq(nat_address_add(w.nat, &a), 0);
-	return w;
-}
-
-Test(nat, explicit_mappings_have_their_ports_in_their_own_range_and_take_no_block)
-{
-	struct world w = explicit_world();
-
-	for (uint16_t i = 0; i < 50; i++) {
-		struct recipe to =
-			world_map(&w, key_of(HOST, NAT_TCP, (uint16_t)(100 + i)), 1, 600);
-		cr_assert(to.port >= 2000 && to.port <= 2999, "%u", to.port);
-	}
-	cr_assert_eq(nat_counters(w.nat)->blocks, 0);
-	cr_assert_eq(world_out(&w, key_of(HOST, NAT_TCP, 9)).port / 4096 > 0, true);
-	cr_assert_eq(nat_counters(w.nat)->blocks, 1);
-	cr_assert_eq(world_subscriber(&w, HOST).external, POOL_A);
-	world_close(&w);
-}
-
-Test(nat, an_explicit_port_goes_back_with_its_lease_and_the_subscriber_with_it)
-{
-	struct world w = explicit_world();
-	struct nat_key key = key_of(HOST, NAT_UDP, 100);
-	struct recipe first = world_map(&w, key, 1, 600);
-
-	world_end(&w, key, true);
-	cr_assert(recipe_eq(world_map(&w, key, 1, 600), first), "his own again within hold-down");
-	world_end(&w, key, true);
-	world_pass(&w, 300);
-	cr_assert_eq(nat_counters(w.nat)->subscribers, 0);
-	cr_assert_eq(nat_counters(w.nat)->resting, 0);
-	world_close(&w);
-}
-
-Test(nat, suggestions_are_honoured_in_the_explicit_range_only)
-{
-	struct world w = explicit_world();
-	struct nat_wish wish = wish_of(key_of(HOST, NAT_UDP, 100), 1, 600);
-	struct nat_view view;
-
-	wish.suggested = (struct recipe){POOL_A, 2500};
-	cr_assert_eq(world_ask(&w, &wish, &view), NAT_GRANTED);
-	cr_assert_eq(view.external.port, 2500);
-	wish.key.port = 101;
-	wish.suggested.port = 5000;
-	cr_assert_eq(world_ask(&w, &wish, &view), NAT_GRANTED);
-	cr_assert_neq(view.external.port, 5000);
-	wish.key = key_of(HOST + 1, NAT_UDP, 100);
-	wish.suggested.port = 2500;
-	wish.exact = true;
-	cr_assert_eq(world_ask(&w, &wish, &view), NAT_CANNOT_EXACT, "somebody else's");
-	world_close(&w);
-}
-
-Test(nat, rfc7753_s1_a_set_lies_in_the_explicit_range)
-{
-	struct world w = explicit_world();
-	struct nat_view set = world_set(&w, key_of(HOST, NAT_UDP, 5000), 1, 600, 16);
-
-	cr_assert_eq(set.n_ports, 16);
-	cr_assert(set.external.port >= 2000 && set.external.port + 15 <= 2999);
-	world_end(&w, key_of(HOST, NAT_UDP, 5000), true);
-	world_pass(&w, 300);
-	cr_assert_eq(nat_counters(w.nat)->mappings, 0);
-	world_close(&w);
-}
-
-Test(nat, a_full_explicit_range_refuses_and_leaves_the_blocks_alone)
-{
-	struct nat_limits limits = WORLD_LIMITS;
-	limits.leases = 2048;
-	struct world w = world_open(&limits, 64);
-	struct nat_address a = {.ip = POOL_A,
-		.port_first = 4096,
-		.port_last = 65535,
-		.port_set_size = 64,
-		.explicit_first = 2000,
-		.explicit_last = 2031};
-	struct nat_wish wish = wish_of(key_of(HOST, NAT_UDP, 999), 1, 600);
-	struct nat_view view;
-
-	w.policy.explicit_first = 2000;
-	w.policy.explicit_last = 2031;
-	nat_set_policy(w.nat, 0, &w.policy);
-	cr_assert_eq(nat_address_add(w.nat, &a), 0);
-	for (uint16_t i = 0; i < 32; i++)
-		world_map(&w, key_of(HOST, NAT_UDP, (uint16_t)(100 + i)), 1, 600);
-	cr_assert_eq(world_ask(&w, &wish, &view), NAT_NO_RESOURCES);
-	world_out(&w, key_of(HOST, NAT_UDP, 1));
-	world_close(&w);
-}
-
-Test(nat, clearing_a_subscriber_ends_his_explicit_ports_too)
-{
-	struct world w = explicit_world();
-
-	for (uint16_t i = 0; i < 20; i++)
-		world_map(&w, key_of(HOST, NAT_UDP, (uint16_t)(100 + i)), 1, 600);
-	world_out(&w, key_of(HOST, NAT_UDP, 105)); // has traffic beside its lease
-	while (!nat_subscriber_clear(w.nat, 1, HOST, 100, w.now_s))
-		;
-	cr_assert_eq(nat_counters(w.nat)->mappings, 0);
-	world_pass(&w, 300);
-	world_close(&w);
-}
-
-Test(nat, an_explicit_port_that_outlives_its_lease_is_cleared_too)
-{
-	struct world w = explicit_world();
-	struct nat_key key = key_of(HOST, NAT_UDP, 100);
-
-	world_map(&w, key, 1, 120);
-	world_pass(&w, 100);
-	world_out(&w, key);
-	world_pass(&w, 60);
-	cr_assert(world_has(&w, key), "traffic keeps it");
-	while (!nat_subscriber_clear(w.nat, 1, HOST, 100, w.now_s))
-		;
-	cr_assert_not(world_has(&w, key));
-	world_pass(&w, 300);
-	cr_assert_eq(nat_counters(w.nat)->subscribers, 0);
-	world_close(&w);
-}
 
 // ---- parity, rate, reserve -------------------------------------------------------------------
 
@@ -169,6 +29,56 @@ Test(nat, t_7857_9_with_parity_the_other_bits_are_random)
 		before = to.port;
 	}
 	cr_assert_lt(ascending, 20);
+	world_close(&w);
+}
+
+// Which of his blocks a mapping lies in, of two that he took one after the other.
+static unsigned fill(struct world *w, uint16_t from, uint16_t count, uint16_t block)
+{
+	unsigned inside = 0;
+
+	for (uint16_t i = 0; i < count; i++) {
+		struct recipe to = world_out(w, key_of(HOST, NAT_UDP, (uint16_t)(from + i)));
+		inside += to.port / 64 == block;
+	}
+	return inside;
+}
+
+static void newest_or_oldest_block(bool compact)
+{
+	struct world w = world_simple(64);
+
+	w.policy.compact = compact;
+	nat_set_policy(w.nat, 0, &w.policy);
+	uint16_t oldest = world_out(&w, key_of(HOST, NAT_UDP, 100)).port / 64;
+	fill(&w, 101, 63, oldest);
+	cr_assert_eq(fill(&w, 200, 10, oldest), 0, "the first block is full");
+	for (uint16_t i = 0; i < 20; i++) {
+		struct nat_key key = key_of(HOST, NAT_UDP, (uint16_t)(101 + i));
+		cr_assert(nat_delete(w.nat, &key, w.now_s)); // never answered: free at once
+	}
+	cr_assert_eq(fill(&w, 300, 20, oldest), compact ? 20 : 0);
+	world_close(&w);
+}
+
+Test(nat, t_6888_15_the_newest_block_is_the_active_one)
+{
+	newest_or_oldest_block(false);
+}
+
+Test(nat, t_6888_13_compact_fills_the_oldest_block_first)
+{
+	newest_or_oldest_block(true);
+}
+
+Test(nat, t_4787_4_parity_takes_no_block)
+{
+	struct world w = world_simple(64);
+
+	w.policy.parity = true;
+	for (uint16_t i = 0; i < 64; i++)
+		world_out(&w, key_of(HOST, NAT_UDP, (uint16_t)(100 + 2 * i)));
+	cr_assert_eq(nat_counters(w.nat)->blocks, 1);
 	world_close(&w);
 }
 
@@ -230,6 +140,51 @@ Test(nat, port_set_timeout_keeps_an_empty_block_for_its_subscriber)
 	world_close(&w);
 }
 
+Test(nat, t_6888_3_an_empty_block_goes_with_its_address)
+{
+	struct world w = world_simple(4);
+	struct nat_key key = key_of(HOST, NAT_UDP, 100);
+
+	w.policy.block_timeout = 60000;
+	nat_set_policy(w.nat, 0, &w.policy);
+	for (unsigned h = 0; h < 60; h++) {
+		key.host = HOST + h;
+		world_out(&w, key);
+		cr_assert(nat_delete(w.nat, &key, w.now_s));
+	}
+	cr_assert_eq(nat_counters(w.nat)->blocks, 60);
+	nat_address_remove(w.nat, POOL_A);
+	world_settle(&w);
+	cr_assert_not(nat_address_known(w.nat, POOL_A));
+	cr_assert_eq(nat_counters(w.nat)->blocks, 0);
+	cr_assert_eq(nat_counters(w.nat)->subscribers, 0);
+	cr_assert_eq(nat_group_counters(w.nat, 0)->blocks_total, 0);
+	world_close(&w);
+}
+
+Test(nat, what_is_kept_for_a_subscriber_goes_when_he_is_cleared)
+{
+	struct world w = world_simple(64);
+	struct nat_key key = key_of(HOST, NAT_UDP, 100);
+
+	w.policy.block_timeout = 60000;
+	w.policy.pairing_retention = 60000;
+	nat_set_policy(w.nat, 0, &w.policy);
+	for (unsigned answered = 0; answered < 2; answered++) {
+		struct recipe to = world_out(&w, key);
+		if (answered)
+			cr_assert(world_in(&w, NAT_UDP, to));
+		cr_assert(nat_delete(w.nat, &key, w.now_s)); // its block waits, or the port rests
+		cr_assert_eq(nat_counters(w.nat)->blocks, 1);
+		cr_assert(nat_subscriber_clear(w.nat, 1, HOST, 100, w.now_s));
+		cr_assert_eq(nat_counters(w.nat)->blocks, answered);
+		world_pass(&w, 130);
+		cr_assert_eq(nat_counters(w.nat)->blocks, 0);
+		cr_assert_eq(nat_counters(w.nat)->subscribers, 0);
+	}
+	world_close(&w);
+}
+
 Test(nat, t_7857_4_a_host_without_ports_keeps_his_address_for_the_retention)
 {
 	struct world w = world_open(&WORLD_LIMITS, 64);
@@ -248,6 +203,55 @@ Test(nat, t_7857_4_a_host_without_ports_keeps_his_address_for_the_retention)
 	}
 	world_pass(&w, 1500);
 	cr_assert_eq(nat_counters(w.nat)->subscribers, 0);
+	world_close(&w);
+}
+
+Test(nat, t_7857_4_who_never_had_an_address_is_not_remembered)
+{
+	struct world w = world_open(&WORLD_LIMITS, 64);
+
+	world_add(&w, POOL_A, 1024, 1087); // one block
+	w.policy.pairing_retention = 1000;
+	nat_set_policy(w.nat, 0, &w.policy);
+	world_out(&w, key_of(HOST, NAT_UDP, 100));
+	for (unsigned h = 1; h < 40; h++)
+		cr_assert_eq(world_try(&w, key_of(HOST + h, NAT_UDP, 100)), DROP_POOL_NO_ADDRESS);
+	cr_assert_eq(nat_counters(w.nat)->subscribers, 1);
+	world_close(&w);
+}
+
+Test(nat, t_7857_4_who_has_nothing_loses_his_retained_address_in_a_crowd)
+{
+	struct world w = world_simple(4);
+	struct nat_key key = key_of(HOST, NAT_UDP, 100);
+
+	w.policy.pairing_retention = 60000;
+	nat_set_policy(w.nat, 0, &w.policy);
+	world_out(&w, key);
+	world_pass(&w, 400);
+	cr_assert_eq(nat_counters(w.nat)->subscribers, 1);
+	for (unsigned h = 1; h < 48; h++) // three quarters of the table
+		world_out(&w, key_of(HOST + h, NAT_UDP, 100));
+	world_pass(&w, 11);
+	cr_assert_eq(nat_counters(w.nat)->subscribers, 47);
+	world_close(&w);
+}
+
+Test(nat, t_6888_8_hold_down_max_bounds_the_resting_ports)
+{
+	struct nat_limits limits = WORLD_LIMITS;
+	limits.resting = 10;
+	struct world w = world_open(&limits, 64);
+
+	world_add(&w, POOL_A, 1024, 65535);
+	for (uint16_t i = 0; i < 30; i++)
+		world_out_answered(&w, key_of(HOST, NAT_UDP, (uint16_t)(100 + i)));
+	for (uint16_t i = 0; i < 30; i++) {
+		struct nat_key key = key_of(HOST, NAT_UDP, (uint16_t)(100 + i));
+		cr_assert(nat_delete(w.nat, &key, w.now_s));
+	}
+	cr_assert_eq(nat_counters(w.nat)->resting, 10);
+	cr_assert_eq(nat_counters(w.nat)->hold_down_early, 20);
 	world_close(&w);
 }
 

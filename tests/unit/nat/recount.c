@@ -13,7 +13,8 @@ struct count {
 	char *text;
 	uint32_t mappings, resting, on_wheel;
 	uint32_t extras, filters, texts, peers, in_rings;
-	uint32_t *ports;  // by subscriber and protocol: mapped
+	uint32_t holding, of_pool; // subscribers who hold something; blocks that no plan gives
+	uint32_t *ports;           // by subscriber and protocol: mapped
 	uint32_t *leases; // by subscriber: living ones, ports of dynamic ones, resting, static
 	uint32_t *blocks; // by subscriber
 };
@@ -146,9 +147,11 @@ static bool check_port(struct count *c, uint8_t protocol, uint32_t ext, struct t
 	}
 	if (port_is_explicit(ad, port)) {
 		AGREE(c, owner == 0, "ext %08x is explicit and in a block", ext);
-		t->statics++; // of the address, but of no block
-		if (state == EXT_RESTING)
-			return true; // perhaps of one who is gone
+		t->statics++;               // of the address, but of no block
+		if (state == EXT_RESTING) { // perhaps of one who is gone
+			c->resting++;
+			return true;
+		}
 		owner = subscriber_find(n, e->realm, e->host) + 1;
 		c->ports[(owner - 1) * NAT_PROTOCOLS + protocol - 1u]++;
 		return true;
@@ -184,6 +187,12 @@ static bool check_block(struct count *c, uint32_t a, uint32_t i, struct tally *s
 		}
 	}
 	AGREE(c, is_free == (whole && b->subscriber == 0), "block %u", block);
+	AGREE(c, (n->tenures[block].since_s != 0) == (b->subscriber != 0), "block %u", block);
+	AGREE(c,
+		b->subscriber == 0 ||
+			n->tenures[block].host == n->subscribers[b->subscriber - 1].host,
+		"block %u", block);
+	c->of_pool += b->subscriber != 0 && !block_is_planned(n, block);
 	AGREE(c,
 		b->subscriber == 0 || b->used > 0 ||
 			n->policies[n->addresses[a].group].block_timeout != 0,
@@ -447,6 +456,26 @@ static bool check_subscriber(struct count *c, uint32_t i)
 		AGREE(c, s->n_ports[p] == c->ports[i * NAT_PROTOCOLS + p],
 			"subscriber %u protocol %u says %u, not %u", i, p, s->n_ports[p],
 			c->ports[i * NAT_PROTOCOLS + p]);
+	AGREE(c, !(s->told & TOLD_PAIR) == !subscriber_holds(s), "subscriber %u", i);
+	c->holding += subscriber_holds(s);
+	return true;
+}
+
+static bool check_groups(struct count *c)
+{
+	struct nat_group_counters sum = {0};
+
+	for (unsigned g = 0; g < NAT_MAX_GROUPS; g++) {
+		sum.total_active_subscribers += c->n->group_counters[g].total_active_subscribers;
+		sum.blocks_allocated += c->n->group_counters[g].blocks_allocated;
+		sum.total_port_mappings += c->n->group_counters[g].total_port_mappings;
+		sum.addresses_total += c->n->group_counters[g].addresses_total;
+	}
+	AGREE(c, sum.total_active_subscribers == c->holding, "%u", c->holding);
+	AGREE(c, sum.blocks_allocated == c->of_pool, "%u", c->of_pool);
+	AGREE(c, sum.total_port_mappings == c->mappings, "%u", c->mappings);
+	AGREE(c, sum.addresses_total == c->n->counters.addresses, "%ju",
+		(uintmax_t)c->n->counters.addresses);
 	return true;
 }
 
@@ -487,7 +516,7 @@ bool recount(const struct nat *n, char text[RECOUNT_TEXT])
 
 	text[0] = 0;
 	good = check_slots(&c) && check_addresses(&c) && check_leases(&c) &&
-	       check_subscribers(&c) && recount_sessions(n, text);
+	       check_subscribers(&c) && check_groups(&c) && recount_sessions(n, text);
 	free(numbers);
 	return good;
 }

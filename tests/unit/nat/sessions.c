@@ -440,3 +440,71 @@ Test(nat, the_longest_connections_still_end)
 	cr_assert_eq(sessions_now(&w), 0);
 	world_close(&w);
 }
+
+// ---- events ----------------------------------------------------------------------------------
+
+static unsigned count_events(struct world *w, enum nat_event_kind kind, struct nat_event *last)
+{
+	struct nat_event e;
+	unsigned count = 0;
+
+	while (nat_event_next(w->nat, &e)) {
+		if (e.kind != kind)
+			continue;
+		*last = e;
+		count++;
+	}
+	return count;
+}
+
+Test(nat, t_8158_sessions_are_told_where_the_policy_asks_for_it)
+{
+	for (unsigned on = 0; on < 2; on++) {
+		struct world w = open_with(100, NAT_EIF);
+		struct nat_event e = {0};
+		struct flow f;
+
+		w.policy.log_sessions = on;
+		nat_set_policy(w.nat, 0, &w.policy);
+		f = flow_open(&w, 4000, REMOTE);
+		cr_assert_eq(count_events(&w, NAT_EVENT_SESSION_CREATED, &e), on);
+		cr_assert(!on || (recipe_eq(e.remote, REMOTE) && recipe_eq(e.external, f.to)));
+		flow_in(&f, TCP_RST);
+		world_pass(&w, 243);
+		cr_assert_eq(count_events(&w, NAT_EVENT_SESSION_DELETED, &e), on);
+		cr_assert(!on || key_word(&e.key) == key_word(&f.key));
+		world_close(&w);
+	}
+}
+
+// Whose they were is known when their mapping has ended, and even after others have its port.
+Test(nat, t_8158_session_events_of_a_forgotten_ring_name_its_host)
+{
+	struct world w = open_with(100, NAT_APDF);
+	struct nat_key key = key_of(HOST, NAT_UDP, 1);
+	struct nat_event e = {0};
+
+	w.policy.log_sessions = true;
+	nat_set_policy(w.nat, 0, &w.policy);
+	for (uint32_t i = 0; i < 20; i++)
+		cr_assert_eq(send_udp(&w, 1, peer_at(i)), DROP_NONE);
+	nat_delete(w.nat, &key, w.now_s);
+	world_settle(&w);
+	cr_assert_eq(count_events(&w, NAT_EVENT_SESSION_DELETED, &e), 20);
+	cr_assert_eq(key_word(&e.key), key_word(&key));
+	world_close(&w);
+}
+
+Test(nat, t_6888_5_a_session_limit_that_was_reached_is_told)
+{
+	struct world w = open_with(100, NAT_APDF);
+	struct nat_event e = {0};
+
+	limit_sessions(&w, 1);
+	cr_assert_eq(send_udp(&w, 1, peer_at(1)), DROP_NONE);
+	for (unsigned i = 0; i < 5; i++)
+		cr_assert_eq(send_udp(&w, 1, peer_at(2)), DROP_QUOTA_SESSIONS);
+	cr_assert_eq(count_events(&w, NAT_EVENT_QUOTA_SESSIONS, &e), 1);
+	cr_assert(e.key.host == HOST && e.limit == 1);
+	world_close(&w);
+}
