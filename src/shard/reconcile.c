@@ -235,6 +235,40 @@ static bool prune_statics(struct shard *s, const struct conf *c)
 	return !again;
 }
 
+static void remember_resting(struct reconcile *r, const struct conf *c, const struct conf_static *k)
+{
+	uint32_t i = (uint32_t)(k - c->statics);
+
+	for (uint32_t at = 0; at < r->n_resting; at++) {
+		if (r->resting[at] == i)
+			return;
+	}
+	if (r->n_resting < RECONCILE_RESTING)
+		r->resting[r->n_resting++] = i;
+}
+
+// Where somebody stands in the way by now it is for the next try, which tells him.
+static bool take_rested(struct shard *s, const struct conf_static *k, uint32_t now_s)
+{
+	struct nat_key victim;
+
+	return !nat_static_victim(s->nat, &k->key, k->external, &victim) &&
+	       nat_static_add(s->nat, &k->key, k->external, false, now_s) == 0;
+}
+
+void reconcile_rested(struct shard *s, const struct conf *c, uint32_t now_s)
+{
+	struct reconcile *r = &s->reconcile;
+
+	r->rested_s = now_s;
+	for (uint32_t i = 0; i < r->n_resting;) {
+		if (take_rested(s, &c->statics[r->resting[i]], now_s))
+			r->resting[i] = r->resting[--r->n_resting];
+		else
+			i++;
+	}
+}
+
 // False: who loses by it is not named yet.
 static bool add_static(struct grant *w, const struct conf_static *k)
 {
@@ -247,7 +281,10 @@ static bool add_static(struct grant *w, const struct conf_static *k)
 	switch (nat_static_add(s->nat, &k->key, k->external, false, w->now_s)) {
 	case 0:
 		break;
-	case -EAGAIN: // its port rests
+	case -EAGAIN:
+		remember_resting(&s->reconcile, w->c, k);
+		s->reconcile.waiting = true;
+		break;
 	case -ENOENT: // its address still drains
 		s->reconcile.waiting = true;
 		break;

@@ -4,6 +4,16 @@
 
 #include "world.h"
 
+// Ports come out of their rest when a second begins, a portion each step.
+static bool background(struct shard *s, const struct conf *c, uint32_t now_s)
+{
+	bool more = nat_step(s->nat, now_s);
+
+	if (s->reconcile.n_resting > 0 && (more || s->reconcile.rested_s != now_s))
+		reconcile_rested(s, c, now_s);
+	return more;
+}
+
 bool shard_step(struct shard *s, const struct conf *c, ns now, const struct shard_sink *sink)
 {
 	bool more;
@@ -11,7 +21,7 @@ bool shard_step(struct shard *s, const struct conf *c, ns now, const struct shar
 	snapshot_see(s, c);
 	more = reconcile_step(s, c, now);
 	more |= wishes_step(s, c, now);
-	more |= nat_step(s->nat, (uint32_t)(now / NS_PER_S));
+	more |= background(s, c, (uint32_t)(now / NS_PER_S));
 	more |= fragments_step(s, c, now, sink);
 	more |= syns_step(s, c, now, sink);
 	more |= events_step(s, c, now);

@@ -49,13 +49,20 @@ enum reconcile_phase {
 	RECONCILE_DONE,
 };
 
+enum {
+	RECONCILE_RESTING = 64
+};
+
 struct reconcile {
 	uint64_t generation; // the one being taken over
 	uint8_t phase;       // enum reconcile_phase
 	uint32_t cursor;
-	bool prune_again; // the walk over static mappings began under an older snapshot
-	bool waiting;     // an address drains or a port rests: try once more each second
-	bool is_retry;    // this is such a try
+	bool prune_again;   // the walk over static mappings began under an older snapshot
+	bool waiting;       // an address drains or a port rests: try once more each second
+	uint32_t n_resting; // static mappings whose ports rest, as many as are remembered
+	uint32_t resting[RECONCILE_RESTING];
+	uint32_t rested_s; // when they were tried last
+	bool is_retry;     // this is such a try
 	uint32_t tried_s;
 	struct leaving {         // a subscriber whose group is another now is being cleared
 		bool busy, lost; // lost: leases of his
@@ -351,6 +358,8 @@ bool updates_step(struct shard *s, const struct conf *c, ns now, const struct sh
 // an older one pointed to.
 void snapshot_see(struct shard *s, const struct conf *c);
 bool reconcile_step(struct shard *s, const struct conf *c, ns now); // true: more to do
+// Ports came out of their rest: static mappings take theirs before anybody else can.
+void reconcile_rested(struct shard *s, const struct conf *c, uint32_t now_s);
 bool wishes_step(struct shard *s, const struct conf *c, ns now);
 
 #endif

@@ -75,3 +75,67 @@ Test(realms, t_4787_9_the_same_host_of_two_realms_speaks_to_itself)
 	expect_pass(&b, INSIDE_2);
 	world_close(&w);
 }
+
+// ---- two VLANs -------------------------------------------------------------------------------
+
+#define TWO_REALMS                                                                                 \
+	"ports:\n"                                                                                 \
+	"  trunk: { device: a, side: inside }\n"                                                   \
+	"  inside10: { parent: trunk, vlan: 10, addresses: [100.64.0.1/10] }\n"                    \
+	"  inside20: { parent: trunk, vlan: 20, addresses: [100.64.0.1/10] }\n"                    \
+	"  outside: { device: b, addresses: [192.0.2.2/24], gateway: 192.0.2.1 }\n" LIMITS GROUP
+enum {
+	TRUNK,
+	VLAN_10,
+	VLAN_20,
+	UPLINK
+};
+
+Test(realms, one_address_in_two_realms_is_two_subscribers)
+{
+	struct world w;
+	struct frame a, b, f;
+
+	world_open(&w, TWO_REALMS);
+	put(&w, VLAN_10, udp_of(HOME, 5000, PEER, 53), &a);
+	put(&w, VLAN_20, udp_of(HOME, 5000, PEER, 53), &b);
+	expect_pass(&a, UPLINK);
+	expect_pass(&b, UPLINK);
+	cr_assert(a.p.src != b.p.src || a.p.sport != b.p.sport);
+	cr_assert_eq(WORLD_NAT(&w, subscribers), 2);
+	put(&w, UPLINK, udp_of(PEER, 53, a.p.src, a.p.sport), &f);
+	expect_pass(&f, VLAN_10);
+	cr_assert(f.p.dst == HOME && f.p.dport == 5000);
+	put(&w, UPLINK, udp_of(PEER, 53, b.p.src, b.p.sport), &f);
+	expect_pass(&f, VLAN_20);
+	cr_assert(f.p.dst == HOME && f.p.dport == 5000);
+	world_close(&w);
+}
+
+Test(realms, a_hairpin_leads_from_realm_to_realm)
+{
+	struct world w;
+	struct frame a, b, f;
+
+	world_open(&w, TWO_REALMS);
+	put(&w, VLAN_10, udp_of(HOME, 5000, PEER, 53), &a);
+	put(&w, VLAN_20, udp_of(HOME, 5000, a.p.src, a.p.sport), &f);
+	expect_pass(&f, VLAN_10);
+	put(&w, VLAN_20, udp_of(HOME, 5000, PEER, 53), &b);
+	expect_between(&f.p, b.p.src, HOME);
+	cr_assert_eq(f.p.sport, b.p.sport);
+	world_close(&w);
+}
+
+Test(realms, a_port_without_an_address_answers_nothing)
+{
+	struct world w;
+	struct make m = udp_of(HOME, 5000, PEER, 53);
+	struct frame f;
+
+	world_open(&w, TWO_REALMS);
+	m.ttl = 1;
+	put(&w, TRUNK, m, &f);
+	expect_drop(&f, DROP_TTL);
+	world_close(&w);
+}

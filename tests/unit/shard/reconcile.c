@@ -287,6 +287,44 @@ Test(reconcile, a_static_mapping_gets_a_port_that_was_in_use)
 	world_close(&w);
 }
 
+#define FEW_PORTS                                                                                  \
+	PORTS LIMITS "nat-groups:\n"                                                               \
+		     "  homes:\n"                                                                  \
+		     "    subscribers: [100.64.0.0/16]\n"                                          \
+		     "    external-address-pool: [203.0.113.4]\n"                                  \
+		     "    port-range: [2048, 2051]\n"                                              \
+		     "    port-set-size: 4\n"                                                      \
+		     "    block-limit: 1\n"
+
+// He who lost the port wants one all the time, and there is no other.
+Test(reconcile, a_port_that_rests_for_a_static_mapping_is_given_to_nobody_else)
+{
+	char text[1500];
+	struct world w;
+	struct frame f;
+
+	world_open(&w, FEW_PORTS);
+	for (uint16_t k = 0; k < 4; k++)
+		from_outside(&w, open_udp(&w, HOME, (uint16_t)(5000 + k), PEER));
+	snprintf(text, sizeof text,
+		"%s    static-mappings:\n"
+		"      - { protocol: udp, internal: \"100.64.0.20:7\", external: "
+		"\"203.0.113.4:2049\" }\n",
+		FEW_PORTS);
+	world_reload(&w, text);
+	for (unsigned i = 0; i < HOLD_DOWN_S * 10; i++) {
+		w.now += 100 * NS_PER_MS;
+		world_step(&w); // one, so that packets come between
+		for (uint16_t k = 0; k < 4; k++) {
+			put(&w, INSIDE_PORT, udp_of(HOME, (uint16_t)(5000 + k), PEER, 53), &f);
+			cr_assert(f.p.kind != PKT_UDP || f.p.sport != 2049);
+		}
+	}
+	reaches(&w, 0xcb007104, 2049, NEIGHBOR, 7);
+	world_settle(&w);
+	world_close(&w);
+}
+
 // The deal's worker must not give out the port of a static mapping that another worker holds.
 Test(reconcile, a_port_of_a_static_mapping_is_nobody_elses_though_another_shard_was_dealt_it)
 {
