@@ -370,8 +370,7 @@ void book_check_settled(struct book *b)
 			TRUTH(b, b->now_s < m->over_s, "a lease is %u s late",
 				b->now_s - m->over_s);
 		else if (book_count_peers(b, m->key) == 0 && !book_has_traffic(b, m) &&
-			 !book_is_kept(
-				 b, m->key)) // one that is over: the sweep of sessions will see
+			 !book_is_kept(b, m->key)) // by one that is over: another sweep's
 			TRUTH(b, idle_s <= book_idle_timeout(b, m) + 11,
 				"idle for %u s and still there", idle_s);
 	}
