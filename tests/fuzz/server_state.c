@@ -25,11 +25,21 @@ enum {
 static const struct nat_limits limits = {.mappings = 256,
 	.leases = 64,
 	.filters = 6,
+	.sessions = 32,
 	.descriptions = 3,
 	.subscribers = 16,
 	.addresses = 1,
 	.port_set_min = 32};
-static const struct nat_timers timers = {300, 300, 300, 7440, 240, 240, 60, 120, 120};
+static const struct nat_timers timers = {.udp = 300,
+	.udp_initial = 300,
+	.udp_unanswered = 300,
+	.tcp_idle = 7440,
+	.tcp_trans_open = 240,
+	.tcp_trans_close = 240,
+	.tcp_rst = 240,
+	.icmp = 60,
+	.hold_down = 120,
+	.pcp_hold_down = 120};
 static const struct nat_policy nat_policy = {.port_set_size = 32,
 	.block_limit = 3,
 	.port_limit = 64,
