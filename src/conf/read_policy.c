@@ -145,8 +145,7 @@ void read_pool_usage(struct draft *d, const struct node *at, const struct field 
 			"percent of the pool's blocks: {low-threshold: 70, high-threshold: 90}");
 }
 
-// A session's record does not tell when a mapping without sessions ended, so sessions are told
-// beside mappings.
+// One or the other (RFC 8158 s.4.6.1); blocks are told with each of them.
 void read_group_log(struct draft *d, const struct node *at, const struct field *f, void *out)
 {
 	static const char *const words[] = {"blocks", "mappings", "sessions"};

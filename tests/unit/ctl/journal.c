@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "lab.h"
+#include "paper.h"
 
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,23 +9,6 @@ static const struct nat_event block = {.kind = NAT_EVENT_BLOCK_TAKEN,
 	.key = {.host = 0x6440000a, .realm = 1},
 	.external = {0xcb007101, 1024},
 	.last_port = 1087};
-
-struct paper { // the lab's NAT log, in a file
-	struct lab *lab;
-	char file[96];
-};
-
-static void add_target(struct paper *p)
-{
-	struct conf_log *log = &p->lab->io.conf->logs[0];
-
-	snprintf(p->file, sizeof p->file, "/tmp/ctl-events-%d.json", getpid());
-	unlink(p->file);
-	*log = (struct conf_log){.format = CONF_LOG_JSON, .mtu = 1400, .templates_s = 600};
-	snprintf(log->file, sizeof log->file, "%s", p->file);
-	p->lab->io.conf->n_logs = 1;
-	p->lab->io.conf->log_wait_ms = 0;
-}
 
 static struct paper open_paper(bool fail_closed)
 {
@@ -37,49 +18,6 @@ static struct paper open_paper(bool fail_closed)
 	p.lab->io.conf->log_fail_closed = fail_closed;
 	lab_start(p.lab);
 	return p;
-}
-
-static void close_paper(struct paper *p)
-{
-	lab_close(p->lab);
-	unlink(p->file);
-}
-
-static json_t *read_lines(const struct paper *p)
-{
-	FILE *in = fopen(p->file, "r");
-	json_t *lines = json_array();
-	char *text = NULL;
-	size_t size = 0;
-
-	cr_assert_not_null(in);
-	while (getline(&text, &size, in) > 0) {
-		json_t *line = json_loads(text, 0, NULL);
-		cr_assert_not_null(line, "%s", text);
-		json_array_append_new(lines, line);
-	}
-	free(text);
-	fclose(in);
-	return lines;
-}
-
-static const char *text_of(const json_t *lines, size_t i, const char *name)
-{
-	return json_string_value(json_object_get(json_array_get(lines, i), name));
-}
-
-static json_int_t number_of(const json_t *lines, size_t i, const char *name)
-{
-	return json_integer_value(json_object_get(json_array_get(lines, i), name));
-}
-
-static unsigned count(const json_t *lines, const char *event)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < json_array_size(lines); i++)
-		n += strcmp(text_of(lines, i, "event"), event) == 0;
-	return n;
 }
 
 Test(ctl, t_17_a_an_event_gets_names_and_the_time_of_day)
@@ -138,7 +76,7 @@ Test(ctl, a_round_drains_a_bounded_number)
 	cr_assert(p.lab->ctl->hurry);
 	lab_rounds(p.lab, 5);
 	json_t *lines = read_lines(&p);
-	cr_assert_eq(count(lines, "block-allocated"), n);
+	cr_assert_eq(count_of(lines, "block-allocated"), n);
 	json_decref(lines);
 	close_paper(&p);
 }
@@ -156,7 +94,7 @@ Test(ctl, the_log_is_drained_at_the_end)
 	ctl_destroy(lab->ctl);
 	lab->ctl = NULL;
 	json_t *lines = read_lines(&p);
-	cr_assert_eq(count(lines, "block-allocated"), 10000u);
+	cr_assert_eq(count_of(lines, "block-allocated"), 10000u);
 	cr_assert_str_eq(text_of(lines, json_array_size(lines) - 1, "event"), "stopped");
 	json_decref(lines);
 	close_paper(&p);
@@ -245,7 +183,7 @@ Test(ctl, a_reload_opens_the_log_again)
 	journal_configure(p.lab->ctl);
 	lab_rounds(p.lab, 3);
 	json_t *lines = read_lines(&p);
-	cr_assert_eq(count(lines, "block-allocated"), 1u);
+	cr_assert_eq(count_of(lines, "block-allocated"), 1u);
 	json_decref(lines);
 	unlink(old);
 	close_paper(&p);

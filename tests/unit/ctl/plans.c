@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "lab.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "paper.h"
 
 static const struct prefix4 inside[] = {{0x64400000, 24}};
 static const ip4 external[] = {0xcb007100, 0xcb007101};
@@ -30,31 +26,11 @@ static struct lab *open_planned(char history[96])
 	return lab;
 }
 
-static json_t *read_lines(const char *file)
-{
-	FILE *in = fopen(file, "r");
-	json_t *lines = json_array();
-	char *text = NULL;
-	size_t size = 0;
-
-	cr_assert_not_null(in, "%s", file);
-	while (getline(&text, &size, in) > 0)
-		json_array_append_new(lines, json_loads(text, 0, NULL));
-	free(text);
-	fclose(in);
-	return lines;
-}
-
-static const char *text_of(const json_t *lines, size_t i, const char *name)
-{
-	return json_string_value(json_object_get(json_array_get(lines, i), name));
-}
-
 Test(ctl, t_7422_c_a_plan_is_kept_with_its_time)
 {
 	char history[96];
 	struct lab *lab = open_planned(history);
-	json_t *lines = read_lines(history);
+	json_t *lines = read_file(history);
 	uint64_t ms;
 
 	cr_assert_eq(json_array_size(lines), 2u);
@@ -88,7 +64,7 @@ Test(ctl, t_7422_c_a_new_plan_is_added_and_an_old_one_ends)
 	plans_changed(lab->ctl, 1);
 	next->groups[0].used = false;
 	plans_end(lab->ctl, next);
-	json_t *lines = read_lines(history);
+	json_t *lines = read_file(history);
 	cr_assert_eq(json_array_size(lines), 4u);
 	cr_assert_eq(
 		json_integer_value(json_object_get(json_array_get(lines, 2), "ports_per_host")),
@@ -99,6 +75,52 @@ Test(ctl, t_7422_c_a_new_plan_is_added_and_an_old_one_ends)
 	free(next);
 	unlink(history);
 	lab_close(lab);
+}
+
+static void expect_plan(const json_t *lines, size_t i, json_int_t ports_per_host)
+{
+	const json_t *line = json_array_get(lines, i);
+
+	cr_assert_str_eq(text_of(lines, i, "event"), "plan");
+	cr_assert_str_eq(text_of(lines, i, "group"), "residential");
+	cr_assert_not_null(text_of(lines, i, "time"));
+	cr_assert_eq(number_of(lines, i, "ports_per_host"), ports_per_host);
+	cr_assert_eq(number_of(lines, i, "hosts_per_address"), 128);
+	cr_assert_eq(json_array_size(json_object_get(line, "inside")), 1u);
+	cr_assert_eq(json_array_size(json_object_get(line, "external")), 2u);
+}
+
+// The history may be lost: whoever has the NAT log has the plans, too.
+Test(ctl, t_7422_3_the_nat_log_has_every_plan_from_its_moment_on)
+{
+	struct paper p = {.lab = lab_open_cold()};
+	struct nat_plan other = plan;
+	struct conf *next = malloc(sizeof *next);
+
+	add_target(&p);
+	p.lab->io.conf->groups[0].nat.plan = &plan;
+	lab_start(p.lab);
+	lab_rounds(p.lab, 3);
+	json_t *lines = read_lines(&p);
+	cr_assert_eq(json_array_size(lines), 2u, "a start");
+	expect_plan(lines, 1, 448);
+	json_decref(lines);
+	*next = *p.lab->io.conf;
+	other.ports_per_host = 384;
+	p.lab->io.conf->groups[0].nat.plan = &other;
+	plans_changed(p.lab->ctl, plans_compare(next, p.lab->io.conf));
+	next->groups[0].used = false;
+	plans_end(p.lab->ctl, next);
+	lab_rounds(p.lab, 3);
+	lines = read_lines(&p);
+	cr_assert_eq(json_array_size(lines), 4u, "a change, and an end");
+	expect_plan(lines, 2, 384);
+	cr_assert_str_eq(text_of(lines, 3, "event"), "plan");
+	cr_assert_str_eq(text_of(lines, 3, "group"), "residential");
+	cr_assert(json_is_null(json_object_get(json_array_get(lines, 3), "plan")));
+	json_decref(lines);
+	free(next);
+	close_paper(&p);
 }
 
 Test(ctl, a_history_that_cannot_be_written_is_logged_and_not_fatal)

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "lab.h"
-
-#include <unistd.h>
+#include "paper.h"
 
 // Usage of the first group's pool, half of it on each shard.
 static void use(struct lab *lab, unsigned percent)
@@ -12,14 +10,19 @@ static void use(struct lab *lab, unsigned percent)
 	}
 }
 
-static struct lab *open_watched(void)
+static void watch(struct lab *lab)
 {
-	struct lab *lab = lab_open();
-
 	lab->io.conf->groups[0].pool_high = 90;
 	lab->io.conf->groups[0].pool_low = 70;
 	lab->io.conf->groups[0].notify_interval_s = 20;
 	lab->io.tick = NS_PER_S;
+}
+
+static struct lab *open_watched(void)
+{
+	struct lab *lab = lab_open();
+
+	watch(lab);
 	return lab;
 }
 
@@ -63,6 +66,35 @@ Test(ctl, a_pool_is_told_full_once_and_empty_once)
 	lab_rounds(lab, 30);
 	expect_notices(lab, 2, 1);
 	lab_close(lab);
+}
+
+static void expect_watermark(
+	const json_t *lines, size_t i, const char *event, json_int_t usage, json_int_t threshold)
+{
+	cr_assert_str_eq(text_of(lines, i, "event"), event);
+	cr_assert_str_eq(text_of(lines, i, "group"), "residential");
+	cr_assert_eq(number_of(lines, i, "usage_percent"), usage);
+	cr_assert_eq(number_of(lines, i, "threshold_percent"), threshold);
+}
+
+Test(ctl, rfc8158_s4_6_8_1_watermarks_reach_the_nat_log)
+{
+	static const unsigned percents[] = {89, 93, 71, 62};
+	struct paper p = {.lab = lab_open_cold()};
+
+	add_target(&p);
+	lab_start(p.lab);
+	watch(p.lab);
+	for (size_t i = 0; i < ARRAY_SIZE(percents); i++) {
+		use(p.lab, percents[i]);
+		lab_rounds(p.lab, 30);
+	}
+	json_t *lines = read_lines(&p);
+	cr_assert_eq(json_array_size(lines), 3u);
+	expect_watermark(lines, 1, "pool-high", 93, 90);
+	expect_watermark(lines, 2, "pool-low", 62, 70);
+	json_decref(lines);
+	close_paper(&p);
 }
 
 Test(ctl, a_pool_that_swings_is_told_no_more_than_once_an_interval)

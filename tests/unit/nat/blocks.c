@@ -12,23 +12,28 @@ static struct world one_block(uint16_t size)
 }
 
 // RFC 4787 REQ-3 and RFC 6888 REQ-13: every port of a block is given, and none twice.
-static void fill_one_block(uint16_t size)
+static struct recipe fill(struct world *w, uint8_t protocol, uint16_t size)
 {
-	struct world w = one_block(size);
 	uint8_t seen[4096] = {0};
 	struct recipe to = {0};
 
 	for (unsigned i = 0; i < size; i++) {
-		struct recipe next = world_out(&w, key_of(HOST, NAT_UDP, (uint16_t)i));
+		struct recipe next = world_out(w, key_of(HOST, protocol, (uint16_t)i));
 		cr_assert(i == 0 || next.port / size == to.port / size, "one aligned block");
 		cr_assert_eq(seen[next.port % size], 0, "port %u given twice", next.port);
 		seen[next.port % size] = 1;
 		to = next;
 	}
-	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 5000)), DROP_QUOTA_BLOCKS);
-	for (unsigned i = 0; i < size; i++) // the same ports once more for the other protocols
-		cr_assert_eq(world_out(&w, key_of(HOST, NAT_TCP, (uint16_t)i)).port / size,
-			to.port / size);
+	cr_assert_eq(world_try(w, key_of(HOST, protocol, 5000)), DROP_QUOTA_BLOCKS);
+	return to;
+}
+
+static void fill_one_block(uint16_t size)
+{
+	struct world w = one_block(size);
+	struct recipe udp = fill(&w, NAT_UDP, size), tcp = fill(&w, NAT_TCP, size);
+
+	cr_assert_eq(udp.port / size, tcp.port / size, "the same ports for each protocol");
 	cr_assert_eq(nat_counters(w.nat)->blocks, 1);
 	world_close(&w);
 }
@@ -57,20 +62,28 @@ Test(nat, t_4787_3_t_6888_13_blocks_of_4096_ports_fill_up)
 {
 	struct nat_limits saved = WORLD_LIMITS;
 	struct world w;
-	uint8_t seen[4096] = {0};
 
 	saved.mappings = 9000;
 	w = world_open(&saved, 4096);
 	w.policy.port_limit = 0;
 	w.policy.block_limit = 1;
 	world_add(&w, POOL_A, 8192, 65535);
-	for (unsigned i = 0; i < 4096; i++) {
-		struct recipe to = world_out(&w, key_of(HOST, NAT_UDP, (uint16_t)i));
-		cr_assert_eq(seen[to.port % 4096]++, 0);
-	}
-	cr_assert_eq(world_try(&w, key_of(HOST, NAT_UDP, 5000)), DROP_QUOTA_BLOCKS);
+	fill(&w, NAT_UDP, 4096);
+	fill(&w, NAT_TCP, 4096);
 	cr_assert_eq(nat_counters(w.nat)->blocks, 1);
 	world_close(&w);
+}
+
+Test(nat, t_5382_7_tcp_ports_of_a_full_block_are_all_different)
+{
+	static const uint16_t sizes[] = {4, 16, 64, 256};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct world w = one_block(sizes[i]);
+
+		fill(&w, NAT_TCP, sizes[i]);
+		world_close(&w);
+	}
 }
 
 // Ports in ascending order tell an attacker the next one (RFC 6056). Of 512 ports in random order

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the NAT log is told (RFC 8158).
-#include "world.h"
+#include "flow.h"
 
 static unsigned seen[NAT_EVENT_KINDS];
 static struct nat_event last[NAT_EVENT_KINDS];
@@ -328,6 +328,97 @@ Test(nat, t_17_a_the_pairing_of_static_mappings_is_told)
 	cr_assert(nat_delete(w.nat, &key, w.now_s));
 	expect_pairing(&w, 0, 1);
 	world_close(&w);
+}
+
+// ---- sessions --------------------------------------------------------------------------------
+
+static void expect_session(struct world *w, uint8_t kind, const struct flow *f)
+{
+	drain(w);
+	cr_assert_eq(seen[NAT_EVENT_SESSION_CREATED], kind == NAT_EVENT_SESSION_CREATED);
+	cr_assert_eq(seen[NAT_EVENT_SESSION_DELETED], kind == NAT_EVENT_SESSION_DELETED);
+	cr_assert_eq(seen[NAT_EVENT_MAPPING_CREATED], 0, "sessions alone are asked for");
+	cr_assert_eq(seen[NAT_EVENT_MAPPING_DELETED], 0);
+	if (kind == NAT_EVENT_NONE)
+		return;
+	cr_assert(recipe_eq(last[kind].remote, f->remote));
+	cr_assert(recipe_eq(last[kind].external, f->to));
+	cr_assert_eq(memcmp(&last[kind].key, &f->key, sizeof f->key), 0);
+}
+
+Test(nat, rfc8158_s4_6_1_a_session_is_told_when_it_begins_and_when_it_ends)
+{
+	struct world w = world_simple(64);
+	struct flow f = flow_to(&w, 100, REMOTE), g = flow_to(&w, 100, OTHER);
+
+	w.policy.log_sessions = true;
+	nat_set_policy(w.nat, 0, &w.policy);
+	flow_out(&f, TCP_SYN);
+	expect_session(&w, NAT_EVENT_SESSION_CREATED, &f);
+	flow_in(&f, TCP_SYN | TCP_ACK);
+	flow_out(&f, TCP_ACK);
+	flow_out(&f, TCP_RST);
+	expect_session(&w, NAT_EVENT_NONE, NULL);
+	world_pass(&w, 100);
+	flow_out(&g, TCP_SYN);
+	expect_session(&w, NAT_EVENT_SESSION_CREATED, &g);
+	world_pass(&w, 143);
+	expect_session(&w, NAT_EVENT_SESSION_DELETED, &f);
+	world_pass(&w, 100);
+	expect_session(&w, NAT_EVENT_SESSION_DELETED, &g);
+	cr_assert_eq(nat_counters(w.nat)->sessions, 0);
+	world_close(&w);
+}
+
+// How often each of ten remote ports from 80 on is named, by events of one kind.
+static void expect_each_named(struct world *w, uint8_t kind, unsigned times)
+{
+	unsigned named[10] = {0};
+	struct nat_event e;
+
+	while (nat_event_next(w->nat, &e)) {
+		if (e.kind != kind)
+			continue;
+		cr_assert_eq(e.remote.addr, OTHER.addr);
+		cr_assert(e.remote.port >= 80 && e.remote.port < 90);
+		named[e.remote.port - 80]++;
+	}
+	for (unsigned i = 0; i < 10; i++)
+		cr_assert_eq(named[i], times, "port %u: %u times", 80 + i, named[i]);
+}
+
+// More sessions than end at once with their mapping, of TCP and of UDP under APDF.
+static void tell_ten_sessions(uint8_t protocol, bool log)
+{
+	struct world w = world_simple(64);
+	struct nat_key key = key_of(HOST, protocol, 100);
+	struct recipe to;
+
+	w.policy.log_sessions = log;
+	w.policy.log_mappings = !log;
+	w.policy.filtering[NAT_UDP - 1] = NAT_APDF;
+	nat_set_policy(w.nat, 0, &w.policy);
+	for (uint16_t i = 0; i < 10; i++)
+		world_send(&w, key, TCP_SYN, 0, (struct recipe){OTHER.addr, 80 + i}, &to);
+	cr_assert_eq(nat_counters(w.nat)->sessions, 10);
+	expect_each_named(&w, NAT_EVENT_SESSION_CREATED, log);
+	cr_assert(nat_delete(w.nat, &key, w.now_s));
+	world_settle(&w);
+	cr_assert_eq(nat_counters(w.nat)->sessions, 0);
+	expect_each_named(&w, NAT_EVENT_SESSION_DELETED, log);
+	world_close(&w);
+}
+
+Test(nat, rfc8158_s4_6_1_sessions_that_end_with_their_mapping_are_told_one_by_one)
+{
+	tell_ten_sessions(NAT_TCP, true);
+	tell_ten_sessions(NAT_UDP, true);
+}
+
+Test(nat, rfc8158_s4_6_1_sessions_are_not_told_unless_asked_for)
+{
+	tell_ten_sessions(NAT_TCP, false);
+	tell_ten_sessions(NAT_UDP, false);
 }
 
 // ---- the queue -------------------------------------------------------------------------------

@@ -169,6 +169,31 @@ Test(nat, t_4787_8_a_peer_may_send_while_its_session_lives)
 	world_close(&w);
 }
 
+static void query_session_lives_60_s(enum nat_filtering filtering, enum drop why)
+{
+	struct world w = open_world(filtering);
+	struct nat_key key = key_of(HOST, NAT_ICMP, 7);
+	struct recipe to = send_to(&w, key, REMOTE);
+
+	world_pass(&w, 30);
+	send_to(&w, key, OTHER); // the mapping lives longer, and it is the session that decides
+	for (unsigned i = 0; i < 30; i++) {
+		cr_assert_eq(receive(&w, NAT_ICMP, to, REMOTE), DROP_NONE);
+		world_pass(&w, 1);
+	}
+	cr_assert_eq(receive(&w, NAT_ICMP, to, REMOTE), DROP_NONE);
+	world_leap(&w, 1); // and no sweep yet
+	cr_assert_eq(receive(&w, NAT_ICMP, to, REMOTE), why);
+	cr_assert_eq(receive(&w, NAT_ICMP, to, OTHER), DROP_NONE);
+	world_close(&w);
+}
+
+Test(nat, t_5508_2_a_query_session_lives_sixty_seconds)
+{
+	query_session_lives_60_s(NAT_ADF, DROP_FILTERED_ADF);
+	query_session_lives_60_s(NAT_APDF, DROP_FILTERED_APDF);
+}
+
 // Under ADF a TCP session lets in its whole address, until the last one to it is over.
 Test(nat, t_5382_3a_adf_of_tcp_lasts_as_long_as_the_sessions_to_the_address)
 {

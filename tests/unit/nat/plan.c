@@ -310,3 +310,42 @@ Test(nat, t_7422_e_the_plan_alone_is_a_table_of_all_ports)
 	}
 	cr_assert_eq(right, 65536);
 }
+
+Test(nat, t_7422_2_2_no_more_blocks_are_held_than_the_pool_has)
+{
+	const struct nat_group_counters *c;
+	struct nat_plan plan;
+	struct world w = planned_world(&plan);
+
+	w.policy.block_limit = 4;
+	nat_set_policy(w.nat, 0, &w.policy);
+	c = nat_group_counters(w.nat, 0);
+	for (uint16_t i = 0; i < 64 + 4 * 16; i++) {
+		for (ip4 host = 0x64400000; host < 0x64400004; host++) {
+			world_out(&w, key_of(host, NAT_UDP, (uint16_t)(100 + i)));
+			cr_assert_leq(c->blocks_allocated, c->blocks_total);
+		}
+		cr_assert(i >= 64 || c->blocks_allocated == 0, "their own do not count");
+	}
+	cr_assert_eq(nat_counters(w.nat)->blocks, 4 * 8);
+	cr_assert_eq(c->blocks_allocated, 16, "the overflow, and all of it");
+	cr_assert_eq(c->blocks_total, 16);
+	world_close(&w);
+}
+
+Test(nat, t_7422_2_identifiers_of_icmp_lie_in_the_hosts_own_ports)
+{
+	struct nat_plan plan;
+	struct world w = planned_world(&plan);
+	uint8_t given[64] = {0};
+
+	for (uint16_t i = 0; i < 64; i++) {
+		struct recipe to = world_out(&w, key_of(0x64400002, NAT_ICMP, (uint16_t)(100 + i)));
+		ip4 host = 0;
+
+		cr_assert_eq(nat_plan_reverse(&plan, to.addr, to.port, &host), NAT_PLAN_HOST);
+		cr_assert_eq(host, 0x64400002, "identifier %u is another's", to.port);
+		cr_assert_eq(given[to.port % 64]++, 0, "identifier %u given twice", to.port);
+	}
+	world_close(&w);
+}

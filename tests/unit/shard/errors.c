@@ -39,6 +39,47 @@ Test(errors, t_4787_12b_errors_come_back_for_tcp_and_echo_too)
 	world_close(&w);
 }
 
+Test(errors, t_5382_9_destination_unreachable_comes_back_for_tcp)
+{
+	static const uint8_t codes[] = {0, 1, 2, 3, 5, 9, 10, 13};
+	struct world w;
+	struct frame out, f;
+
+	world_open(&w, ONE_SHARD);
+	struct make m = tcp_of(HOME, 5000, PEER, 80, TCP_SYN);
+	put(&w, INSIDE_PORT, m, &out);
+	for (unsigned i = 0; i < ARRAY_SIZE(codes); i++) {
+		put(&w, OUTSIDE_PORT, error_of(ROUTER, out.p.src, ICMP_UNREACHABLE, codes[i], &out),
+			&f);
+		expect_pass(&f, INSIDE_PORT);
+		expect_error(&f, INSIDE_PORT, ROUTER, &m, ICMP_UNREACHABLE, codes[i]);
+	}
+	world_close(&w);
+}
+
+// A router farther out has a narrow link: what it tells of it is for the sender.
+Test(errors, t_5508_7_1_the_mtu_that_others_tell_arrives_as_they_wrote_it)
+{
+	static const uint16_t mtus[] = {0, 68, 576, 1372, 9000};
+	struct world w;
+	struct frame out, f;
+
+	world_open(&w, ONE_SHARD);
+	struct make m = udp_of(HOME, 5000, PEER, 53);
+	m.fragment = IP4_DF;
+	put(&w, INSIDE_PORT, m, &out);
+	for (unsigned i = 0; i < ARRAY_SIZE(mtus); i++) {
+		struct make told =
+			error_of(ROUTER, out.p.src, ICMP_UNREACHABLE, ICMP_TOO_BIG, &out);
+		told.seq = mtus[i];
+		put(&w, OUTSIDE_PORT, told, &f);
+		expect_pass(&f, INSIDE_PORT);
+		expect_error(&f, INSIDE_PORT, ROUTER, &m, ICMP_UNREACHABLE, ICMP_TOO_BIG);
+		cr_assert_eq(f.p.l3[26] << 8 | f.p.l3[27], mtus[i]);
+	}
+	world_close(&w);
+}
+
 Test(errors, t_5508_4_an_error_about_no_mapping_is_dropped)
 {
 	struct world w;
@@ -365,5 +406,102 @@ Test(errors, t_5508_6_an_error_neither_refreshes_nor_ends_a_query_session)
 	cr_assert_eq(WORLD_NAT(&w, sessions), 0);
 	put(&w, OUTSIDE_PORT, error_of(ROUTER, out.p.src, ICMP_UNREACHABLE, 1, &out), &f);
 	expect_drop(&f, DROP_ICMP_NO_MAPPING);
+	world_close(&w);
+}
+
+// ---- what they leave alone -------------------------------------------------------------------
+
+// Hosts that complain about every packet keep no mapping, and no session, by that.
+static void complain_until_it_is_gone(const char *yaml, unsigned sessions)
+{
+	struct world w;
+	struct frame in, f;
+
+	world_open(&w, yaml);
+	struct recipe e = open_udp(&w, HOME, 5000, PEER);
+	put(&w, OUTSIDE_PORT, udp_of(PEER, 53, e.addr, e.port), &in);
+	expect_pass(&in, INSIDE_PORT);
+	for (unsigned i = 0; i < 30; i++) {
+		put(&w, INSIDE_PORT, error_of(HOME, PEER, ICMP_UNREACHABLE, 3, &in), &f);
+		expect_pass(&f, OUTSIDE_PORT);
+		world_pass(&w, 10);
+	}
+	cr_assert_eq(WORLD_NAT(&w, mappings), 1);
+	cr_assert_eq(WORLD_NAT(&w, sessions), sessions);
+	world_pass(&w, 17); // late by at most 10 s and 2 %
+	cr_assert_eq(WORLD_NAT(&w, mappings), 0);
+	cr_assert_eq(WORLD_NAT(&w, sessions), 0);
+	put(&w, INSIDE_PORT, error_of(HOME, PEER, ICMP_UNREACHABLE, 3, &in), &f);
+	expect_drop(&f, DROP_ICMP_NO_MAPPING);
+	world_close(&w);
+}
+
+Test(errors, t_7857_7_1_errors_from_inside_refresh_nothing)
+{
+	complain_until_it_is_gone(ONE_SHARD, 0);
+	complain_until_it_is_gone(ONE_SHARD "    filtering-type: adf\n", 1);
+}
+
+static struct nat_session_view session_of_home(struct world *w)
+{
+	struct shard_wish wish = {.kind = SHARD_SHOW_SESSIONS,
+		.id = 7,
+		.max = 10,
+		.group = 255,
+		.key = {HOME, 5000, 1, NAT_TCP}};
+	struct nat_session_view view = {.state = NAT_CLOSED};
+	struct shard_answer a;
+	unsigned rows = 0;
+
+	cr_assert(shard_wish(w->shard[0], &wish));
+	world_settle(w);
+	while (shard_answer(w->shard[0], &a)) {
+		if (a.kind != SHARD_ROW_SESSION)
+			continue;
+		view = a.session;
+		rows++;
+	}
+	cr_assert_eq(rows, 1);
+	return view;
+}
+
+static void expect_established(struct world *w, uint32_t left_s)
+{
+	struct nat_session_view view = session_of_home(w);
+
+	cr_assert_eq(view.state, NAT_ESTABLISHED);
+	cr_assert_eq(view.remote.addr, PEER);
+	cr_assert_eq(view.left_s, left_s);
+}
+
+// Errors from both sides about what the other side sent: neither ends the connection, nor do they
+// make it live longer.
+Test(errors, t_5382_10_an_established_connection_outlives_errors_of_both_sides)
+{
+	static const uint8_t types[] = {ICMP_UNREACHABLE, ICMP_TIME_EXCEEDED};
+	struct world w;
+	struct frame out, in, f;
+
+	world_open(&w, ONE_SHARD "    filtering-type: apdf\n");
+	put(&w, INSIDE_PORT, tcp_of(HOME, 5000, PEER, 80, TCP_SYN), &out);
+	struct make answer = tcp_of(PEER, 80, out.p.src, out.p.sport, TCP_SYN | TCP_ACK);
+	put(&w, OUTSIDE_PORT, answer, &in);
+	expect_in(&in, PEER, 80, HOME, 5000);
+	put(&w, INSIDE_PORT, tcp_of(HOME, 5000, PEER, 80, TCP_ACK), &out);
+	expect_established(&w, 7440);
+	world_pass(&w, 1000);
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+		for (uint8_t code = 0; code < 4; code++) {
+			put(&w, OUTSIDE_PORT, error_of(ROUTER, out.p.src, types[i], code, &out),
+				&f);
+			expect_pass(&f, INSIDE_PORT);
+			put(&w, INSIDE_PORT, error_of(HOME, PEER, types[i], code, &in), &f);
+			expect_pass(&f, OUTSIDE_PORT);
+		}
+		expect_established(&w, 6440);
+	}
+	answer.flags = TCP_ACK;
+	put(&w, OUTSIDE_PORT, answer, &f);
+	expect_in(&f, PEER, 80, HOME, 5000);
 	world_close(&w);
 }

@@ -104,6 +104,23 @@ Test(inbound, foreign_protocols_are_counted)
 	world_close(&w);
 }
 
+Test(inbound, t_6888_1d_dccp_is_dropped_and_counted)
+{
+	struct world w;
+	struct frame f;
+
+	world_open(&w, ONE_SHARD);
+	struct recipe e = open_udp(&w, HOME, 5000, PEER);
+	struct make m = udp_of(PEER, 53, e.addr, e.port);
+	m.protocol = 33;
+	for (unsigned i = 1; i <= 3; i++) {
+		put(&w, OUTSIDE_PORT, m, &f);
+		expect_drop(&f, DROP_PROTOCOL);
+		cr_assert_eq(world_drops(&w, DROP_PROTOCOL), i);
+	}
+	world_close(&w);
+}
+
 Test(inbound, the_last_hop_is_told_by_the_outside_address)
 {
 	struct world w;

@@ -175,6 +175,27 @@ Test(outbound, foreign_protocols_are_counted)
 	world_close(&w);
 }
 
+Test(outbound, t_6888_1d_dccp_is_dropped_and_counted)
+{
+	struct world w;
+	struct make m = udp_of(HOME, 5000, PEER, 53);
+	struct frame f;
+
+	world_open(&w, ONE_SHARD);
+	struct recipe e = open_udp(&w, NEIGHBOR, 5000, PEER);
+	m.protocol = 33;
+	put(&w, INSIDE_PORT, m, &f);
+	expect_drop(&f, DROP_PROTOCOL);
+	cr_assert_eq(world_drops(&w, DROP_PROTOCOL), 1);
+	m.dst = e.addr; // hairpinned
+	m.dport = e.port;
+	put(&w, INSIDE_PORT, m, &f);
+	expect_drop(&f, DROP_PROTOCOL);
+	cr_assert_eq(world_drops(&w, DROP_PROTOCOL), 2);
+	cr_assert_eq(WORLD_NAT(&w, mappings), 1);
+	world_close(&w);
+}
+
 #define SMALL_INSIDE                                                                               \
 	"ports:\n"                                                                                 \
 	"  inside: { device: a, addresses: [100.64.0.1/24, 100.64.9.8/31], routes: [{to: "         \
@@ -443,6 +464,9 @@ Test(outbound, t_5382_8_tcp_hairpins)
 	put(&w, INSIDE_PORT, tcp_of(from, 5000, a.p.src, a.p.sport, TCP_SYN), &f);
 	expect_pass(&f, INSIDE_PORT);
 	cr_assert(f.p.dst == to && f.p.dport == 80);
+	put(&w, INSIDE_PORT, tcp_of(from, 5000, PEER, 80, TCP_SYN), &a);
+	expect_pass(&a, OUTSIDE_PORT); // what the Internet sees of him
+	cr_assert(f.p.src == a.p.src && f.p.sport == a.p.sport);
 	cr_assert_eq(f.p.src, world_external(&w, 0));
 	world_close(&w);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // RFC 5382 REQ-4, rule U of nat-behaviour.md section 6.
-#include "check.h"
+#include "pieces.h"
 
 #define PORT 40000
 #define GROUP_WITHOUT_PCP                                                                          \
@@ -119,5 +119,48 @@ Test(syns, rule_u_the_same_syn_is_held_once)
 	unsigned sent = w.n_sent;
 	world_pass(&w, 3);
 	cr_assert_eq(w.n_sent, sent + 1);
+	world_close(&w);
+}
+
+static void expect_silence(struct world *w, unsigned sent)
+{
+	cr_assert_eq(w->n_held, 0);
+	cr_assert_eq(WORLD_COUNT(w, syns_held), 0);
+	world_pass(w, 7);
+	cr_assert_eq(w->n_sent, sent);
+	cr_assert_eq(WORLD_COUNT(w, icmp_errors_sent), 0);
+}
+
+// Only what comes from outside is held.
+Test(syns, t_5382_4_a_hairpinned_syn_is_dropped_at_once)
+{
+	struct world w;
+	struct frame f;
+
+	world_open(&w, ANSWERED);
+	unsigned sent = w.n_sent;
+	put(&w, INSIDE_PORT, tcp_of(NEIGHBOR, 1000, 0xcb007104, PORT, TCP_SYN), &f);
+	expect_drop(&f, DROP_UNSOLICITED_SYN);
+	expect_silence(&w, sent);
+	world_close(&w);
+}
+
+Test(syns, t_5382_4_a_syn_in_pieces_is_dropped_at_once)
+{
+	struct make m = knock(1000);
+	struct pieces all;
+	struct world w;
+	struct frame f;
+
+	m.payload_len = 100;
+	cut_up(&all, &m, 64);
+	cr_assert_eq(all.n, 2);
+	world_open(&w, ANSWERED);
+	unsigned sent = w.n_sent;
+	put_piece(&w, OUTSIDE_PORT, &all, 0, &f);
+	expect_drop(&f, DROP_UNSOLICITED_SYN);
+	put_piece(&w, OUTSIDE_PORT, &all, 1, &f);
+	cr_assert_eq(f.verdict, VERDICT_DROP);
+	expect_silence(&w, sent);
 	world_close(&w);
 }
