@@ -19,6 +19,10 @@
 #define CACHE_LINE 64
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#ifndef likely // DPDK has the same
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#endif
 
 static inline uint32_t min_u32(uint32_t a, uint32_t b)
 {
@@ -95,11 +99,34 @@ static inline bool be32_eq(be32 v, uint32_t n)
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "be16/be32 swap as on little-endian");
 
+static inline bool ip6_eq(ip6 a, ip6 b)
+{
+	return memcmp(a.b, b.b, sizeof a.b) == 0;
+}
+
+static inline ip6 ip6_mapped(ip4 a)
+{
+	ip6 v = {{[10] = 0xff, [11] = 0xff}};
+	be32 tail = be32_of(a);
+
+	memcpy(v.b + 12, tail.b, sizeof tail.b);
+	return v;
+}
+
+// Of a mapped address: its last 32 bits.
+static inline ip4 ip6_to_ip4(ip6 a)
+{
+	be32 tail;
+
+	memcpy(tail.b, a.b + 12, sizeof tail.b);
+	return be32_get(tail);
+}
+
 // True when all 96 leading bits say ::ffff:0:0/96 (RFC 6887 s.5).
-bool ip6_is_mapped(ip6 a);
-ip6 ip6_mapped(ip4 a);
-ip4 ip6_to_ip4(ip6 a); // of a mapped address: its last 32 bits
-bool ip6_eq(ip6 a, ip6 b);
+static inline bool ip6_is_mapped(ip6 a)
+{
+	return ip6_eq(a, ip6_mapped(ip6_to_ip4(a)));
+}
 
 // Text. Formatters write at most the size named here, NUL included, and return `out`.
 #define IP4_TEXT 16
@@ -277,18 +304,32 @@ MUST_CHECK int prefix_table_create(
 	struct prefix_table *t, const struct prefix_value *entries, uint32_t n);
 void prefix_table_destroy(struct prefix_table *t);
 
-static inline uint32_t prefix_table_find(const struct prefix_table *t, ip4 a)
+static inline uint32_t prefix_table_place(const struct prefix_table *t, ip4 a)
 {
 	uint32_t low = 0, n = t->n;
 
-	if (n == 0)
-		return PREFIX_NONE;
 	while (n > 1) {
 		uint32_t half = n / 2;
 		low += t->start[low + half] <= a ? half : 0;
 		n -= half;
 	}
-	return t->value[low];
+	return low;
+}
+
+static inline uint32_t prefix_table_find(const struct prefix_table *t, ip4 a)
+{
+	return t->n == 0 ? PREFIX_NONE : t->value[prefix_table_place(t, a)];
+}
+
+// The same, and the addresses around `a` that have the same answer: *first to *last.
+static inline uint32_t prefix_table_find_around(
+	const struct prefix_table *t, ip4 a, ip4 *first, ip4 *last)
+{
+	uint32_t i = prefix_table_place(t, a);
+
+	*first = t->n == 0 ? 0 : t->start[i];
+	*last = i + 1 < t->n ? t->start[i + 1] - 1 : UINT32_MAX;
+	return t->n == 0 ? PREFIX_NONE : t->value[i];
 }
 
 #endif

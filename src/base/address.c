@@ -3,36 +3,6 @@
 
 #include <stdio.h>
 
-static const uint8_t mapped_head[12] = {[10] = 0xff, [11] = 0xff};
-
-bool ip6_is_mapped(ip6 a)
-{
-	return memcmp(a.b, mapped_head, sizeof mapped_head) == 0;
-}
-
-ip6 ip6_mapped(ip4 a)
-{
-	be32 tail = be32_of(a);
-	ip6 v;
-
-	memcpy(v.b, mapped_head, sizeof mapped_head);
-	memcpy(v.b + sizeof mapped_head, tail.b, sizeof tail.b);
-	return v;
-}
-
-ip4 ip6_to_ip4(ip6 a)
-{
-	be32 tail;
-
-	memcpy(tail.b, a.b + sizeof mapped_head, sizeof tail.b);
-	return be32_get(tail);
-}
-
-bool ip6_eq(ip6 a, ip6 b)
-{
-	return memcmp(a.b, b.b, sizeof a.b) == 0;
-}
-
 char *ip4_format(ip4 a, char out[IP4_TEXT])
 {
 	snprintf(out, IP4_TEXT, "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);

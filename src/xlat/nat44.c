@@ -17,15 +17,14 @@ static void sum_echo_anew(const struct pkt *p, struct icmp_wire *icmp)
 	icmp->checksum = be16_of(p->resolved && sum != 0xffff ? 0 : sum);
 }
 
-// A transport checksum was zero before or is now, which happens once in 65 536 packets, and always
-// where a sender omits the UDP checksum.
-__attribute__((noinline)) static void settle_zero(const struct pkt *p, uint16_t before)
+// A transport checksum was zero before or is now, which happens once in 65 536 packets.
+__attribute__((noinline)) static void settle_zero(const struct pkt *p)
 {
 	struct udp_wire *udp = (void *)(p->l3 + p->l4_at);
 	struct icmp_wire *icmp = (void *)(p->l3 + p->l4_at);
 
-	if (p->kind == PKT_UDP) // RFC 768: zero says that there is none
-		udp->checksum = be16_of(before == 0 ? 0 : 0xffff);
+	if (p->kind == PKT_UDP)
+		udp->checksum = be16_of(0xffff);
 	if (p->kind == PKT_ECHO && be16_eq(icmp->checksum, 0))
 		sum_echo_anew(p, icmp);
 }
@@ -45,7 +44,7 @@ static inline void rewrite(struct pkt *p, struct recipe to, be32 *addr, uint8_t 
 	struct ip4_wire *ip = (void *)p->l3;
 	uint8_t *checksum = p->l3 + p->l4_at + layout->checksum_at;
 
-	if (__builtin_expect(p->later, 0)) {
+	if (unlikely(p->later)) {
 		rewrite_later(p, to.addr, addr);
 		return;
 	}
@@ -55,9 +54,11 @@ static inline void rewrite(struct pkt *p, struct recipe to, be32 *addr, uint8_t 
 	apply_delta(&ip->checksum, moved + lower_ttl(ip, ttl_step(p)));
 	uint16_t before = word_at(checksum);
 	uint16_t after = checksum_apply(before, (moved & layout->pseudo) + renumbered);
+	if (unlikely(before == 0 && p->kind == PKT_UDP))
+		return; // RFC 768: there is none
 	put_word(checksum, after);
-	if (__builtin_expect(before == 0 || after == 0, 0))
-		settle_zero(p, before);
+	if (unlikely(before == 0 || after == 0))
+		settle_zero(p);
 }
 
 // The fields of *p come first, so that nothing has to be remembered across the rare last call.

@@ -26,6 +26,29 @@ static bool fits(const struct pkt *p, size_t headers, size_t payload_len)
 	return headers <= p->room && payload_len <= p->room - headers;
 }
 
+static uint32_t change(uint8_t *word, const uint8_t *before)
+{
+	return checksum_delta16(word_at(before), word_at(word));
+}
+
+// A header without options is turned where it stands: that addresses change places changes no
+// checksum (RFC 1624).
+static void turn_header(struct pkt *p)
+{
+	struct ip4_wire *ip = (void *)p->l3;
+	struct ip4_wire before = *ip;
+	uint32_t delta;
+
+	ip->tos = (uint8_t)(ip->tos & ~TOS_ECN);
+	ip->total_length = be16_of(p->len);
+	ip->ttl = FRESH_TTL;
+	ip->src = before.dst;
+	ip->dst = before.src;
+	delta = change(&ip->version_ihl, &before.version_ihl) +
+		change(ip->total_length.b, before.total_length.b) + change(&ip->ttl, &before.ttl);
+	apply_delta(&ip->checksum, delta);
+}
+
 // Identification and DF stay those of the request: whatever made them right for a packet of about
 // this size from him to us makes them right for one from us to him.
 bool xlat_udp_reply(struct pkt *p, size_t payload_len)
@@ -40,8 +63,12 @@ bool xlat_udp_reply(struct pkt *p, size_t payload_len)
 	p->sport = p->dport;
 	p->dst = asker.addr;
 	p->dport = asker.port;
-	xlat_cut_options(p);
-	xlat_finish_header(p, FRESH_TTL);
+	if (likely(p->l4_at == sizeof(struct ip4_wire))) {
+		turn_header(p);
+	} else {
+		xlat_cut_options(p);
+		xlat_finish_header(p, FRESH_TTL);
+	}
 	write_udp(p, payload_len);
 	return true;
 }
