@@ -92,7 +92,7 @@ struct conf_external { // one address of a pool
 	uint8_t whole;           // owner of all of it, also of a planned one, or CONF_CUT_ADDRESS
 	bool crossing;           // some static mapping here is not held by the deal's worker
 	bool planned;            // deterministic: ports of hosts belong to their host's worker
-	uint8_t owner[CONF_CUT]; // worker by port / 1024; planned: of the overflow part
+	uint8_t owner[CONF_CUT]; // worker by port / 1024; planned: by piece of the overflow
 };
 #define CONF_CUT_ADDRESS 255
 
@@ -279,8 +279,27 @@ struct conf_local {
 
 // Which of our addresses this is for a packet of `realm`: an address of an interface of the same
 // realm, or of an outside one; a listen address, or the anycast one when any group listens there
-// (neither for realm 0); a pool address. NULL: none.
-const struct conf_local *conf_find_local(const struct conf *c, uint8_t realm, ip4 ip);
+// (neither for realm 0); a pool address. NULL: none. Every packet asks: what is none of ours, or a
+// pool address, mostly ends at the first place of the table.
+const struct conf_local *conf_find_local_from(
+	const struct conf *c, uint8_t realm, ip4 ip, uint32_t place);
+
+static inline uint32_t conf_local_home(const struct conf *c, ip4 ip)
+{
+	return (uint32_t)(((uint64_t)ip * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & c->local_mask;
+}
+
+static inline const struct conf_local *conf_find_local(const struct conf *c, uint8_t realm, ip4 ip)
+{
+	uint32_t home = conf_local_home(c, ip);
+	const struct conf_local *local = &c->local[home];
+
+	if (local->kind == CONF_NOT_LOCAL)
+		return NULL;
+	if (local->kind == CONF_LOCAL_POOL && local->ip == ip)
+		return local;
+	return conf_find_local_from(c, realm, ip, home);
+}
 
 static inline uint32_t conf_group_of(const struct conf *c, uint8_t realm, ip4 host)
 {

@@ -35,6 +35,8 @@ struct nat_limits { // of one shard, fixed at start
 	uint32_t sessions;
 	uint32_t resting;      // ports in the hold-down list; 0: half the mappings and 1024
 	uint32_t leases;       // MAP and PEER leases and static mappings, resting ones included
+	uint32_t lease_details; // leases with FILTERs, a text, a remote peer, several ports or a
+				// client of another realm; 0: all may be such
 	uint32_t filters;      // FILTERs of all leases
 	uint32_t descriptions; // texts of NAT_DESCRIPTION octets
 	uint32_t subscribers;
@@ -217,6 +219,7 @@ struct nat_subscriber_view {
 	X(mappings, "Mappings now.")                                                               \
 	X(sessions, "Sessions now.")                                                               \
 	X(leases, "Leases now, resting ones included.")                                            \
+	X(lease_details, "Leases now that are more than plain ones.")                              \
 	X(filters, "FILTERs now.")                                                                 \
 	X(descriptions, "DESCRIPTIONs kept now.")                                                  \
 	X(resting, "External ports in hold-down now.")                                             \
@@ -332,8 +335,15 @@ uint32_t nat_find_out(struct nat *n, struct nat_out *packets, unsigned count, ui
 // DROP_PCP_FILTER (RFC 6887 s.13.3; a remote peer of a PEER lease passes).
 uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count, uint32_t now_s);
 
-// Starts the memory reads that a create for this key will need.
-void nat_prefetch_create(struct nat *n, const struct nat_key *key);
+// Starts the memory reads that creates (of packets, or with `leases` of requests), renewals and
+// ends will need: for a whole burst at once, because each read tells where the next one is. Changes
+// nothing. `count` at most NAT_BURST.
+struct nat_ahead {
+	struct nat_key key;
+	bool leases; // a request: the mapping may stand there, with a lease
+	bool ends;   // it asks for the end of it
+};
+void nat_look_ahead(const struct nat *n, const struct nat_ahead *keys, unsigned count);
 // The miss path: finds or makes the mapping of p->key for group `group`, fills p->to.
 enum drop nat_create(struct nat *n, const struct nat_policy *policy, uint8_t group,
 	struct nat_out *p, uint32_t now_s);
@@ -454,6 +464,31 @@ uint32_t nat_lease_filters(
 uint32_t nat_peer_text(const struct nat *n, const struct nat_key *key, struct recipe remote,
 	uint8_t *out, uint32_t max);
 
+// The plain lease: one port for the host that asks, with a nonce, nothing suggested, no filter, no
+// text. What these two do they do as the calls above would, in fewer steps; what is not so plain
+// they leave as it was for the calls above.
+struct nat_plain {
+	struct nat_key key;
+	uint8_t nonce[12];
+	uint16_t client_port;
+	uint8_t dialect;
+	uint32_t lifetime_s; // as to be granted; 0: ends the lease, as nat_lease_end() with `now`
+};
+
+enum nat_plain_found {
+	NAT_PLAIN_NOT,     // not so plain: nothing was changed
+	NAT_PLAIN_ABSENT,  // there is neither a mapping nor a resting lease
+	NAT_PLAIN_FOREIGN, // it has another nonce: nothing was changed, *left_s is its lifetime
+	NAT_PLAIN_RENEWED, // *external is its pair
+	NAT_PLAIN_ENDED
+};
+
+enum nat_plain_found nat_plain_find(struct nat *n, const struct nat_plain *p, uint32_t now_s,
+	struct recipe *external, uint32_t *left_s);
+// After NAT_PLAIN_ABSENT. False: not to be had so plainly, and nothing was changed.
+MUST_CHECK bool nat_plain_make(struct nat *n, const struct nat_policy *policy, uint8_t group,
+	const struct nat_plain *p, uint32_t now_s, struct recipe *external);
+
 // ---- mappings that moved (RFC 6887 s.14.2) ---------------------------------------------------
 
 enum nat_update_kind {
@@ -548,6 +583,7 @@ bool nat_trace(const struct nat *n, uint8_t protocol, struct recipe external, ui
 	X(QUOTA_SESSIONS, "quota-sessions")                                                        \
 	X(QUOTA_SUBSCRIBERS, "quota-subscribers") /* the table is full */                          \
 	X(QUOTA_MAPPINGS, "quota-mappings")       /* likewise */                                   \
+	X(QUOTA_FRAGMENTS, "quota-fragments")     /* likewise, of fragments that wait */           \
 	X(USER_HIGH, "user-high")
 
 enum nat_event_kind {
@@ -575,6 +611,10 @@ struct nat_event {
 // subscriber (or group). Events that find no room are counted. Explicit and static mappings are
 // always told, blocks of the plan never (RFC 7422).
 bool nat_event_next(struct nat *n, struct nat_event *out);
+// For what the shard itself refuses: tells `kind`, of nobody (host 0) or of this host, at most once
+// a second and group.
+void nat_event_refused(struct nat *n, uint8_t kind, uint8_t group, const struct nat_key *who,
+	uint32_t limit, uint32_t now_s);
 // Tells BLOCK_HELD of each block from *cursor on, `budget` looked at; true when through.
 bool nat_events_interim(struct nat *n, uint32_t *cursor, uint32_t budget);
 

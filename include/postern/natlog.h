@@ -20,7 +20,11 @@ enum natlog_kind {
 	NATLOG_LOST,      // `count` events of `worker` never reached control
 	NATLOG_POOL_HIGH, // the pool of group nat.group: `usage` percent, `threshold` reached
 	NATLOG_POOL_LOW,
-	NATLOG_PLAN,    // the plan of group nat.group from now on; NULL: it has none any more
+	// The mapping table of `worker`, or its subscriber table, which has each one's paired
+	// address: `usage` percent, that is nat.limit entries, or more.
+	NATLOG_MAPPINGS_HIGH,
+	NATLOG_SUBSCRIBERS_HIGH,
+	NATLOG_PLAN,    // the plan of group nat.group, from now on or still; NULL: none any more
 	NATLOG_STARTED, // nobody has any port now
 	NATLOG_STOPPED, // nor from now on, but for what the configuration fixes
 	NATLOG_KINDS
@@ -28,17 +32,18 @@ enum natlog_kind {
 
 struct natlog_event {
 	uint8_t kind;         // enum natlog_kind
-	uint8_t usage;        // POOL_*: percent of the pool's blocks
+	uint8_t usage;        // POOL_*: percent of the pool's blocks; *_HIGH: of the table
 	uint8_t threshold;    // likewise
-	uint16_t worker;      // NAT, LOST
+	uint16_t worker;      // NAT, LOST, MAPPINGS_HIGH, SUBSCRIBERS_HIGH
 	uint64_t at_ms;       // UTC, since 1970
 	uint64_t sequence;    // NAT: of its worker; LOST: of the first that is missing
 	uint64_t count;       // LOST
 	uint32_t addresses;   // POOL_*: addresses of the pool
-	struct nat_event nat; // other kinds: nat.group
+	struct nat_event nat; // other kinds: nat.group, nat.limit
 	const char *group;    // its name; NULL: none, or gone
 	const char *realm;    // name of the inside interface; likewise
 	const struct nat_plan *plan;
+	uint32_t ports_most; // PLAN: of one host and protocol, those of the overflow included
 };
 
 // "2026-07-01T12:00:00.123Z", always UTC (RFC 3339).

@@ -250,8 +250,8 @@ enum pkt_stage {
 
 struct pkt_inner { // the packet inside an ICMP error
 	ip4 src, dst;
-	uint16_t sport, dport; // echo: both hold the identifier
-	uint8_t kind;          // PKT_UDP, PKT_TCP or PKT_ECHO
+	uint16_t sport, dport; // echo: both hold the identifier; PKT_OTHER: 0
+	uint8_t kind;          // PKT_UDP, PKT_TCP, PKT_ECHO, or PKT_OTHER: never translated
 	uint8_t l4_left;       // octets of the embedded transport header present, at most 255
 	uint16_t at;           // offset of the embedded IP header from l3
 	uint16_t l4_at;        // offset of the embedded transport header from l3

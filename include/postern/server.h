@@ -97,12 +97,19 @@ struct server_clients *server_clients_init(void *mem, uint32_t clients, const st
 // NULL: not known.
 struct server_client *server_client_find(
 	const struct server_clients *t, uint8_t realm, ip4 address);
+// Where he mostly is, and starts reading it. When that has come, server_client_settle() starts
+// reading where else he may be.
+struct server_client *server_client_expect(
+	const struct server_clients *t, uint8_t realm, ip4 address);
+void server_client_settle(const struct server_clients *t, const struct server_client *expected,
+	uint8_t realm, ip4 address);
 // The client's record, made when it is not there. False: over the rate, and counted there.
 // A guest is neither counted nor limited here; his probes are.
 struct server_client *server_client_guest(
 	struct server_clients *t, uint8_t realm, ip4 address, ns now);
+// *client: what server_client_expect() said, or NULL; then the record.
 bool server_client_admit(struct server_clients *t, const struct server_policy *policy,
-	uint8_t realm, ip4 address, ns now, struct server_client **out);
+	uint8_t realm, ip4 address, ns now, struct server_client **client);
 // Walks like nat_walk_subscribers().
 bool server_clients_walk(const struct server_clients *t, uint32_t *cursor, uint32_t budget,
 	bool (*see)(void *ctx, const struct server_client *client), void *ctx);
@@ -170,6 +177,26 @@ enum drop server_answer(struct nat *n, const struct nat_policy *nat_policy,
 	const struct server_policy *policy, const struct server_asker *asker, uint8_t *msg,
 	size_t len, uint32_t now_s, struct server_counters *counters,
 	const struct server_more *more, size_t *reply_len, enum pcp_result *result);
+
+// The short way. Most requests are plain: MAP of version 2 without options, by a host for itself.
+// server_answer_known() answers one about a mapping that stands there. SERVER_PLAIN_NEW: there is
+// none, and server_answer_new() may make it, once asker->may_create is known; false, or
+// SERVER_PLAIN_NOT: nothing was changed or counted, server_answer() has to. The answer is as long
+// as the request.
+enum server_plain {
+	SERVER_PLAIN_NOT,
+	SERVER_PLAIN_NEW,
+	SERVER_PLAIN_ANSWERED
+};
+enum server_plain server_answer_known(struct nat *n, const struct server_policy *policy,
+	const struct server_asker *asker, uint8_t *msg, size_t len, uint32_t now_s,
+	struct server_counters *counters);
+bool server_answer_new(struct nat *n, const struct nat_policy *nat_policy,
+	const struct server_policy *policy, const struct server_asker *asker, uint8_t *msg,
+	uint32_t now_s, struct server_counters *counters);
+// What the request will most likely touch, for nat_look_ahead(); false: nothing that is known.
+bool server_foresee(
+	const uint8_t *msg, size_t len, ip4 source, uint8_t realm, struct nat_ahead *ahead);
 
 // ---- what the server says by itself ----------------------------------------------------------
 

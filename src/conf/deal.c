@@ -10,6 +10,10 @@
 //
 // A deal with a past keeps what stays, hands out what is new, and only when that would leave a
 // worker without a share deals afresh (which conf_restart_leaves() then sees and names).
+//
+// Of a deterministic group the plan deals the hosts' ports. The overflow part of every address is
+// cut among all workers, because every worker has hosts there who are paired with it. That follows
+// from the plan and the number of workers alone, which only a restart changes.
 #include "deal.h"
 
 #include <errno.h>
@@ -40,11 +44,41 @@ bool deal_has_block(uint32_t first, uint32_t last, uint32_t size)
 	return start + size - 1 <= last;
 }
 
+// ---- pieces ----------------------------------------------------------------------------------
+
 uint32_t deal_first(const struct conf_group *g)
 {
 	const struct nat_plan *p = g->nat.plan;
 
 	return p ? p->port_first + p->hosts_per_address * p->ports_per_host : g->port_first;
+}
+
+static uint32_t divide_up(uint32_t n, uint32_t by)
+{
+	return (n + by - 1) / by;
+}
+
+// Of an overflow part, which begins with a whole block: whole blocks, so many that the pieces
+// suffice.
+static uint32_t piece_size(const struct conf_group *g)
+{
+	uint32_t size = g->nat.port_set_size;
+
+	if (!g->nat.plan)
+		return DEAL_PIECE;
+	return max_u32(divide_up((g->port_last + 1u - deal_first(g)) / size, CONF_CUT), 1) * size;
+}
+
+uint32_t deal_piece(const struct conf_group *g, uint32_t port)
+{
+	uint32_t first = g->nat.plan ? deal_first(g) : 0;
+
+	return port < first ? 0 : min_u32((port - first) / piece_size(g), CONF_CUT - 1);
+}
+
+uint32_t deal_piece_start(const struct conf_group *g, uint32_t piece)
+{
+	return (g->nat.plan ? deal_first(g) : 0) + piece * piece_size(g);
 }
 
 struct deal_pieces deal_explicit_pieces(const struct conf_group *g)
@@ -180,6 +214,28 @@ static void deal_new(struct deal *d)
 	}
 }
 
+// Address by address somebody else begins, so that nobody has the longer runs of all of them, and
+// where the pieces are too few for all of an address's workers, each has some of some address.
+static void deal_overflow(struct deal *d)
+{
+	const struct conf_group *g = &d->c->groups[d->group];
+	uint32_t n_workers = d->c->n_workers, size = g->nat.port_set_size;
+	uint32_t blocks = (g->port_last + 1u - deal_first(g)) / size;
+	uint32_t n = divide_up(blocks, piece_size(g) / size);
+	uint32_t runs = min_u32(n, n_workers), place = 0;
+
+	for (uint32_t i = 0; i < d->n; i++, place += n < n_workers ? n : 1) {
+		struct conf_external *e = &d->c->external[d->order[i]];
+
+		for (uint32_t p = 0; p < CONF_CUT; p++) {
+			uint32_t run = n == 0 ? 0 : min_u32(p, n - 1) * runs / n;
+			e->owner[p] = (uint8_t)((place + run) % n_workers);
+			d->load[e->owner[p]] += p < n;
+		}
+		e->whole = n_workers > 1 ? CONF_CUT_ADDRESS : 0;
+	}
+}
+
 // ---- keeping ---------------------------------------------------------------------------------
 
 const struct conf_external *deal_find_external(const struct conf *c, ip4 ip)
@@ -201,8 +257,7 @@ const struct conf_external *deal_find_external(const struct conf *c, ip4 ip)
 static void copy_owners(
 	struct conf_external *e, const struct conf_external *old, const struct conf_group *was)
 {
-	uint32_t first = min_u32(deal_first(was), was->port_last) / DEAL_PIECE;
-	uint32_t last = was->port_last / DEAL_PIECE;
+	uint32_t first = was->port_first / DEAL_PIECE, last = was->port_last / DEAL_PIECE;
 
 	memcpy(e->owner, old->owner, sizeof e->owner);
 	memset(e->owner, e->owner[first], first);
@@ -225,15 +280,6 @@ static void keep(struct deal *d, uint32_t i, const struct conf_external *old)
 		d->load[e->owner[d->pieces.first + p]]++;
 }
 
-// Whether the hosts' ports end where they did; between a plan and none nothing can stay.
-static bool is_cut_alike(const struct conf_group *a, const struct conf_group *b)
-{
-	if (!a->nat.plan && !b->nat.plan)
-		return true;
-	return a->nat.plan && b->nat.plan && deal_first(a) == deal_first(b) &&
-	       a->port_last == b->port_last;
-}
-
 static void forget(struct deal *d)
 {
 	d->n_kept = 0;
@@ -248,7 +294,7 @@ static void keep_all(struct deal *d)
 	const struct conf *old = d->previous;
 
 	if (!old || old->n_workers != d->c->n_workers || !old->groups[d->group].used ||
-		!is_cut_alike(&old->groups[d->group], &d->c->groups[d->group]))
+		old->groups[d->group].nat.plan)
 		return;
 	for (uint32_t i = 0; i < d->n; i++) {
 		const struct conf_external *e =
@@ -273,8 +319,6 @@ static bool everyone_has_a_share(const struct deal *d)
 {
 	bool has[CONF_MAX_WORKERS] = {false}, all = true;
 
-	if (d->c->groups[d->group].nat.plan)
-		return true; // whatever becomes of the overflow
 	for (uint32_t i = 0; i < d->n; i++) {
 		const struct conf_external *e = &d->c->external[d->order[i]];
 		if (e->whole != CONF_CUT_ADDRESS)
@@ -320,24 +364,11 @@ static void deal_explicit(struct deal *d, struct conf_external *e)
 
 // ---- the whole -------------------------------------------------------------------------------
 
-// Of a planned address nobody has all: ports of hosts are elsewhere.
-static void finish_group(struct deal *d)
-{
-	for (uint32_t i = 0; i < d->n; i++) {
-		struct conf_external *e = &d->c->external[d->order[i]];
-		deal_explicit(d, e);
-		if (e->planned && d->c->n_workers > 1)
-			e->whole = CONF_CUT_ADDRESS;
-	}
-	for (uint32_t w = 0; w < d->c->n_workers; w++)
-		d->total[w] += d->load[w];
-}
-
-static void deal_group(struct deal *d)
+static void deal_pool(struct deal *d)
 {
 	const struct conf_group *g = &d->c->groups[d->group];
 
-	d->pieces = deal_pieces(deal_first(g), g->port_last, g->nat.port_set_size);
+	d->pieces = deal_pieces(g->port_first, g->port_last, g->nat.port_set_size);
 	d->unit = max_u32(d->pieces.n, 1);
 	forget(d);
 	keep_all(d);
@@ -346,7 +377,18 @@ static void deal_group(struct deal *d)
 		forget(d);
 		deal_new(d);
 	}
-	finish_group(d);
+	for (uint32_t i = 0; i < d->n; i++)
+		deal_explicit(d, &d->c->external[d->order[i]]);
+}
+
+static void deal_group(struct deal *d)
+{
+	if (d->c->groups[d->group].nat.plan)
+		deal_overflow(d);
+	else
+		deal_pool(d);
+	for (uint32_t w = 0; w < d->c->n_workers; w++)
+		d->total[w] += d->load[w];
 }
 
 struct place {

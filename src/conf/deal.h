@@ -6,7 +6,7 @@
 #include <postern/conf.h>
 
 enum {
-	DEAL_PIECE = 65536 / CONF_CUT // ports
+	DEAL_PIECE = 65536 / CONF_CUT // ports; those of an overflow part are as long as it needs
 };
 
 struct deal_pieces { // those of an address that a worker could live on
@@ -20,6 +20,10 @@ struct deal_pieces deal_explicit_pieces(const struct conf_group *g);
 // The first port that is dealt, behind port_last: none. Of a plan it is the first of the overflow
 // part.
 uint32_t deal_first(const struct conf_group *g);
+// The place in `owner` that is a port's, and the first port of a place. Of a plan they are those of
+// the overflow part, and the first one is for what is in front of that, too.
+uint32_t deal_piece(const struct conf_group *g, uint32_t port);
+uint32_t deal_piece_start(const struct conf_group *g, uint32_t piece);
 // The worker that an external port belongs to, static mappings aside.
 uint16_t deal_owner(const struct conf *c, const struct conf_external *e, uint16_t port);
 bool deal_has_block(uint32_t first, uint32_t last, uint32_t size);

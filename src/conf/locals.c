@@ -7,14 +7,9 @@
 
 #include "draft.h"
 
-static uint32_t home_of(const struct conf *c, ip4 ip)
-{
-	return (uint32_t)(((uint64_t)ip * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & c->local_mask;
-}
-
 static void add(struct conf *c, struct conf_local local)
 {
-	uint32_t i = home_of(c, local.ip);
+	uint32_t i = conf_local_home(c, local.ip);
 
 	while (c->local[i].kind != CONF_NOT_LOCAL)
 		i = (i + 1) & c->local_mask;
@@ -94,10 +89,9 @@ static bool seen_from(const struct conf_local *l, uint8_t realm)
 	}
 }
 
-const struct conf_local *conf_find_local(const struct conf *c, uint8_t realm, ip4 ip)
+const struct conf_local *conf_find_local_from(
+	const struct conf *c, uint8_t realm, ip4 ip, uint32_t i)
 {
-	uint32_t i = home_of(c, ip);
-
 	for (; c->local[i].kind != CONF_NOT_LOCAL; i = (i + 1) & c->local_mask) {
 		if (c->local[i].ip == ip && seen_from(&c->local[i], realm))
 			return &c->local[i];

@@ -31,14 +31,16 @@ static const struct conf_static *find_static(
 // Of a planned address the ports of a host are his worker's.
 uint16_t deal_owner(const struct conf *c, const struct conf_external *e, uint16_t port)
 {
+	const struct conf_group *g = &c->groups[e->group];
 	ip4 host;
 
 	if (e->whole != CONF_CUT_ADDRESS)
 		return e->whole;
-	if (e->planned &&
-		nat_plan_reverse(c->groups[e->group].nat.plan, e->ip, port, &host) == NAT_PLAN_HOST)
+	if (!e->planned)
+		return e->owner[port / DEAL_PIECE];
+	if (nat_plan_reverse(g->nat.plan, e->ip, port, &host) == NAT_PLAN_HOST)
 		return conf_inside_owner(c, host);
-	return e->owner[port / DEAL_PIECE];
+	return e->owner[deal_piece(g, port)];
 }
 
 uint16_t conf_outside_owner(
@@ -143,10 +145,10 @@ int conf_find_interface(const struct conf *c, uint16_t port, uint16_t vlan)
 }
 
 // The run of pieces that worker w has of the ports first..last.
-static bool find_run(const struct conf_external *e, uint16_t w, uint32_t first, uint32_t last,
-	uint16_t *run_first, uint16_t *run_last)
+static bool find_run(const struct conf_external *e, const struct conf_group *g, uint16_t w,
+	uint32_t first, uint32_t last, uint16_t *run_first, uint16_t *run_last)
 {
-	uint32_t low = first / DEAL_PIECE, high = last / DEAL_PIECE;
+	uint32_t low = deal_piece(g, first), high = deal_piece(g, last);
 
 	while (low <= high && e->owner[low] != w)
 		low++;
@@ -154,8 +156,10 @@ static bool find_run(const struct conf_external *e, uint16_t w, uint32_t first, 
 		high--;
 	if (first > last || low > high)
 		return false;
-	*run_first = (uint16_t)max_u32(low * DEAL_PIECE, first);
-	*run_last = (uint16_t)min_u32(high * DEAL_PIECE + DEAL_PIECE - 1, last);
+	*run_first = (uint16_t)max_u32(deal_piece_start(g, low), first);
+	*run_last =
+		(uint16_t)(high + 1 < CONF_CUT ? min_u32(deal_piece_start(g, high + 1) - 1, last)
+					       : last);
 	return true;
 }
 
@@ -173,7 +177,7 @@ static void find_explicit(const struct conf_external *e, const struct conf_group
 		last = min_u32(last, (apart.first + apart.n) * DEAL_PIECE - 1);
 	}
 	if (first > 0)
-		(void)find_run(e, w, first, last, &share->explicit_first, &share->explicit_last);
+		(void)find_run(e, g, w, first, last, &share->explicit_first, &share->explicit_last);
 }
 
 bool conf_external_share(const struct conf *c, uint32_t i, uint16_t w, struct nat_address *share)
@@ -189,8 +193,8 @@ bool conf_external_share(const struct conf *c, uint32_t i, uint16_t w, struct na
 		.port_last = none - 1,
 		.port_set_size = g->nat.port_set_size,
 		.planned = e->planned};
-	dynamic =
-		find_run(e, w, deal_first(g), g->port_last, &share->port_first, &share->port_last);
+	dynamic = find_run(
+		e, g, w, deal_first(g), g->port_last, &share->port_first, &share->port_last);
 	find_explicit(e, g, w, share);
 	return dynamic || share->explicit_first > 0 || e->planned;
 }
@@ -214,6 +218,7 @@ struct nat_limits conf_shard_limits(const struct conf *c)
 	l.sessions = portion(l.sessions, c->n_workers);
 	l.resting = portion(l.resting, c->n_workers);
 	l.leases = portion(l.leases, c->n_workers);
+	l.lease_details = portion(l.lease_details, c->n_workers);
 	l.filters = portion(l.filters, c->n_workers);
 	l.descriptions = portion(l.descriptions, c->n_workers);
 	l.subscribers = portion(l.subscribers, c->n_workers);

@@ -124,6 +124,8 @@ static void read_limits(struct draft *d, const struct node *at, const struct fie
 			offsetof(struct conf, fragments_per_source), 1, HELD_MOST},
 		{"max-stored-syn", read_u32_count, offsetof(struct conf, syns), 0, HELD_MOST},
 		{"leases", read_u32_count, offsetof(struct conf, limits.leases), 100, LEASES_MOST},
+		{"lease-details", read_u32_count, offsetof(struct conf, limits.lease_details), 1,
+			LEASES_MOST},
 		{"filters", read_u32_count, offsetof(struct conf, limits.filters), 1, LEASES_MOST},
 		{"descriptions", read_u32_count, offsetof(struct conf, limits.descriptions), 1,
 			LEASES_MOST},
@@ -201,6 +203,8 @@ static void set_derived_limits(struct conf *c)
 
 	if (l->sessions == 0)
 		l->sessions = l->mappings;
+	if (l->lease_details == 0)
+		l->lease_details = l->leases;
 	if (l->filters == 0)
 		l->filters = max_u32(l->leases / 4, 1024);
 	if (l->descriptions == 0)

@@ -12,20 +12,13 @@ enum {
 	PCP_PORT_LAST = 5351
 }; // RFC 6887 s.11.3: never mapped, UDP
 
-static inline uint32_t place_of(const struct nat *n, ip4 ip)
-{
-	return (uint32_t)(ip * UINT32_C(0x9e3779b1)) >> n->place_shift;
-}
-
 static inline uint32_t place_mask(const struct nat *n)
 {
 	return (UINT32_C(1) << (32 - n->place_shift)) - 1;
 }
 
-uint32_t address_find(const struct nat *n, ip4 ip)
+uint32_t address_find_from(const struct nat *n, ip4 ip, uint32_t i)
 {
-	uint32_t i = place_of(n, ip);
-
 	while (n->places[i].index != 0) {
 		if (n->places[i].ip == ip)
 			return n->places[i].index - 1;

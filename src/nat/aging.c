@@ -80,6 +80,12 @@ static bool is_due(struct nat *n, uint32_t session, uint32_t now_s)
 	return idle > timeout;
 }
 
+static bool is_old(const struct nat *n, const struct session *x, uint32_t now_s)
+{
+	return x->state != NAT_CLOSED && x->state < SESSION_PERMIT &&
+	       session_own_idle_s(x, now_s) > session_timeout(n, x);
+}
+
 static void earn_credit(struct nat *n, uint32_t now_s)
 {
 	uint64_t credit = (uint64_t)(now_s - n->session_s) * (n->session_high / SWEEP_PERIOD_S + 1);
@@ -91,20 +97,25 @@ static void earn_credit(struct nat *n, uint32_t now_s)
 	n->session_s = now_s;
 }
 
+// Those that look old are gathered, and what their end touches is on its way before the first is
+// looked at.
 static bool sweep(struct nat *n, uint32_t now_s)
 {
-	unsigned ends = 0;
+	uint32_t old[STEP_ENDS], count = 0;
 
 	earn_credit(n, now_s);
-	for (unsigned i = 0; i < SWEEP_RECORDS && n->session_credit > 0 && ends < STEP_ENDS; i++) {
+	for (unsigned i = 0; i < SWEEP_RECORDS && n->session_credit > 0 && count < STEP_ENDS; i++) {
 		if (n->session_at >= n->session_high)
 			n->session_at = 0;
-		if (is_due(n, n->session_at, now_s)) {
-			expire(n, n->session_at, now_s);
-			ends++;
-		}
+		if (is_old(n, &n->sessions[n->session_at], now_s))
+			old[count++] = n->session_at;
 		n->session_at++;
 		n->session_credit--;
+	}
+	foresee_sessions(n, old, count);
+	for (uint32_t i = 0; i < count; i++) {
+		if (is_due(n, old[i], now_s))
+			expire(n, old[i], now_s);
 	}
 	return n->session_credit > 0;
 }

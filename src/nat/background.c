@@ -34,12 +34,7 @@ static bool step_leases(struct nat *n, uint32_t now_s)
 	uint32_t due[STEP_ITEMS], set_ports = STEP_SET_PORTS;
 	uint32_t count = wheel_take(n, now_s, due, STEP_ITEMS);
 
-	for (uint32_t i = 0; i < count; i++) {
-		const struct lease *l = &n->leases[due[i]];
-		__builtin_prefetch(entry_at(n, l->key.protocol, l->ext), 1);
-		if (l->state != LEASE_RESTING)
-			__builtin_prefetch(slot_at(n, l->slot), 1);
-	}
+	foresee_leases(n, due, count);
 	for (uint32_t i = 0; i < count; i++) {
 		if (n->leases[due[i]].state == LEASE_RESTING)
 			lease_rest_over(n, due[i]);
@@ -58,14 +53,17 @@ static bool rest_is_due(const struct nat *n, uint32_t now_s)
 
 static bool step_rests(struct nat *n, uint32_t now_s)
 {
-	for (unsigned i = 0; i < STEP_ITEMS && rest_is_due(n, now_s); i++) {
-		struct rest r = n->rests[n->rest_head];
+	struct rest due[STEP_ITEMS];
+	unsigned count = 0;
 
-		n->rest_head = (n->rest_head + 1) % n->rest_room;
+	for (; count < STEP_ITEMS && rest_is_due(n, now_s); count++) {
+		due[count] = n->rests[n->rest_head];
+		n->rest_head = n->rest_head + 1 == n->rest_room ? 0 : n->rest_head + 1;
 		n->rest_count--;
-		__builtin_prefetch(&n->rests[(n->rest_head + 8) % n->rest_room]);
-		port_release(n, r.at_protocol & 3, r.ext);
 	}
+	foresee_release(n, due, count);
+	for (unsigned i = 0; i < count; i++)
+		port_release(n, due[i].at_protocol & 3, due[i].ext);
 	return rest_is_due(n, now_s);
 }
 
@@ -229,9 +227,10 @@ bool nat_step(struct nat *n, uint32_t now_s)
 {
 	bool more;
 
+	if (n->clock_s != now_s)
+		n->salt = rng_u64(&n->rng);
 	n->clock_s = now_s;
 	more = step_leases(n, now_s);
-
 	more |= step_rests(n, now_s);
 	more |= step_sweep(n, now_s);
 	more |= step_sessions(n, now_s);

@@ -7,10 +7,10 @@
 
 #include "tables.h"
 
-// A random free bit of `span` bits, a power of two, from `first` on; or -1.
-static int pick_bit(struct nat *n, uint64_t free, unsigned first, unsigned span)
+// A free bit of `span` bits, a power of two, from `first` on, chosen by `draw`; or -1.
+static int pick_bit(uint64_t draw, uint64_t free, unsigned first, unsigned span)
 {
-	unsigned turn = first + (rng_u32(&n->rng) & (span - 1));
+	unsigned turn = first + ((unsigned)draw & (span - 1));
 	uint64_t turned;
 
 	if (free == 0)
@@ -29,36 +29,53 @@ static uint64_t alike(const struct nat_policy *policy, const struct nat_key *key
 	return key->port & 1 ? UINT64_C(0xaaaaaaaaaaaaaaaa) : UINT64_C(0x5555555555555555);
 }
 
-static bool block_pick(
-	struct nat *n, uint32_t block, uint8_t protocol, uint64_t wanted, uint32_t *ext)
+// Where a search for a free port begins: nobody outside can foresee it (RFC 6056 s.3.3), but the
+// look ahead can, and so has the port's line in the cache by then.
+static inline uint64_t port_draw(const struct nat *n, const struct nat_key *key)
 {
-	uint32_t a = block / n->blocks_per_address;
-	uint32_t first = block_first_port(n, block), size = block_size(n, block);
-	const uint64_t *words = used_words(n, protocol, a) + first / 64;
-	uint32_t n_words = size / 64 ? size / 64 : 1;
-	uint32_t start = n_words > 1 ? rng_below(&n->rng, n_words) : 0;
+	return hash_fold(key_word(key) ^ n->salt, n->secret.k[1]);
+}
+
+// Blocks of more ports than one word of the bit set has, or fewer.
+static __attribute__((noinline)) int pick_around(
+	const uint64_t *words, uint32_t first, uint32_t size, uint64_t wanted, uint64_t draw)
+{
+	uint32_t n_words = size / 64 ? size / 64 : 1; // a power of two
+	uint32_t start = (uint32_t)(draw >> 32);
 
 	for (uint32_t i = 0; i < n_words; i++) {
-		uint32_t w = (start + i) % n_words;
+		uint32_t w = (start + i) & (n_words - 1);
 		uint64_t free = ~words[w] & wanted;
 
 		if (size < 64)
 			free &= ((UINT64_C(1) << size) - 1) << first % 64;
-		int bit = pick_bit(n, free, size < 64 ? first % 64 : 0, min_u32(size, 64));
-		if (bit >= 0) {
-			*ext = ext_of(a, (uint16_t)((first & ~63u) + w * 64 + (uint32_t)bit));
-			return true;
-		}
+		int bit = pick_bit(draw, free, size < 64 ? first % 64 : 0, min_u32(size, 64));
+		if (bit >= 0)
+			return (int)(w * 64) + bit;
 	}
-	return false;
+	return -1;
+}
+
+static bool block_pick(const struct nat *n, uint32_t block, uint8_t protocol, uint64_t wanted,
+	uint64_t draw, uint32_t *ext)
+{
+	uint32_t a = block >> n->block_bits;
+	uint32_t first = block_first_port(n, block), size = block_size(n, block);
+	const uint64_t *words = used_words(n, protocol, a) + first / 64;
+	int place = size == 64 ? pick_bit(draw, ~words[0] & wanted, 0, 64)
+			       : pick_around(words, first, size, wanted, draw);
+
+	if (place >= 0)
+		*ext = ext_of(a, (uint16_t)((first & ~63u) + (uint32_t)place));
+	return place >= 0;
 }
 
 // When a block has no port of the wished parity any will do: parity is worth no block.
-static bool block_pick_like(
-	struct nat *n, uint32_t block, uint8_t protocol, uint64_t wanted, uint32_t *ext)
+static bool block_pick_like(const struct nat *n, uint32_t block, uint8_t protocol, uint64_t wanted,
+	uint64_t draw, uint32_t *ext)
 {
-	return block_pick(n, block, protocol, wanted, ext) ||
-	       (wanted != ANY_PORT && block_pick(n, block, protocol, ANY_PORT, ext));
+	return block_pick(n, block, protocol, wanted, draw, ext) ||
+	       (wanted != ANY_PORT && block_pick(n, block, protocol, ANY_PORT, draw, ext));
 }
 
 // A random free block of the address, or UINT32_MAX.
@@ -71,7 +88,7 @@ static uint32_t address_pick_block(struct nat *n, uint32_t a)
 		return UINT32_MAX;
 	for (uint32_t i = 0; i < n->block_words; i++) {
 		uint32_t w = (start + i) % n->block_words;
-		int bit = pick_bit(n, words[w], 0, 64);
+		int bit = pick_bit(rng_u32(&n->rng), words[w], 0, 64);
 		if (bit >= 0)
 			return a * n->blocks_per_address + w * 64 + (uint32_t)bit;
 	}
@@ -113,7 +130,7 @@ void block_take(struct nat *n, uint32_t subscriber, uint32_t block)
 {
 	struct subscriber *s = &n->subscribers[subscriber];
 	struct block *b = &n->blocks[block];
-	uint32_t a = block / n->blocks_per_address, i = block % n->blocks_per_address;
+	uint32_t a = block >> n->block_bits, i = (block & (n->blocks_per_address - 1));
 
 	if (!block_is_planned(n, block)) {
 		n->free_blocks[(size_t)a * n->block_words + i / 64] &= ~(UINT64_C(1) << i % 64);
@@ -143,16 +160,16 @@ static void pair_again(struct nat *n, struct subscriber *s)
 {
 	uint32_t b = s->blocks;
 
-	while (b != 0 && (b - 1) / n->blocks_per_address != s->address)
+	while (b != 0 && (b - 1) >> n->block_bits != s->address)
 		b = n->blocks[b - 1].next;
 	if (b == 0 || !pair_is_usable(n, s))
-		pair_set(n, s, (s->blocks - 1) / n->blocks_per_address);
+		pair_set(n, s, (s->blocks - 1) >> n->block_bits);
 }
 
 void block_return(struct nat *n, uint32_t block)
 {
 	struct block *b = &n->blocks[block];
-	uint32_t a = block / n->blocks_per_address, i = block % n->blocks_per_address;
+	uint32_t a = block >> n->block_bits, i = (block & (n->blocks_per_address - 1));
 	struct subscriber *s = &n->subscribers[b->subscriber - 1];
 
 	event_block(n, NAT_EVENT_BLOCK_RETURNED, block);
@@ -237,7 +254,7 @@ void pair_with(struct nat *n, struct subscriber *s, uint32_t block)
 {
 	if (pair_is_usable(n, s))
 		return;
-	pair_set(n, s, block / n->blocks_per_address);
+	pair_set(n, s, block >> n->block_bits);
 	s->active = block + 1;
 }
 
@@ -251,11 +268,11 @@ static enum drop pick_from_new(struct nat *n, const struct nat_policy *policy, u
 	if (why != DROP_NONE)
 		return why;
 	// There is none when all ports of this protocol are static mappings.
-	if (!block_pick_like(n, block, key->protocol, alike(policy, key), ext))
+	if (!block_pick_like(n, block, key->protocol, alike(policy, key), port_draw(n, key), ext))
 		return DROP_POOL_NO_PORT;
 	block_take(n, subscriber, block);
 	if (s->n_blocks == 1 || !pair_is_usable(n, s)) // his first one, or the pair was withdrawn
-		pair_set(n, s, block / n->blocks_per_address);
+		pair_set(n, s, block >> n->block_bits);
 	s->active = block + 1;
 	return DROP_NONE;
 }
@@ -269,18 +286,19 @@ static bool searched_in_vain(const struct subscriber *s, uint8_t protocol, uint3
 }
 
 // From his oldest block that has one, so that newer ones become empty.
-static bool pick_from_oldest(struct nat *n, uint32_t subscriber, uint8_t protocol, uint64_t wanted,
-	uint32_t now_s, uint32_t *ext)
+static bool pick_from_oldest(struct nat *n, uint32_t subscriber, const struct nat_key *key,
+	uint64_t wanted, uint32_t now_s, uint32_t *ext)
 {
 	struct subscriber *s = &n->subscribers[subscriber];
 	uint32_t b = s->blocks, found = 0;
+	uint64_t draw = port_draw(n, key);
 
-	if (searched_in_vain(s, protocol, now_s))
+	if (searched_in_vain(s, key->protocol, now_s))
 		return false;
 	for (unsigned i = 0; i < OLD_BLOCKS_TRIED && b != 0; i++, b = n->blocks[b - 1].next) {
-		uint32_t a = (b - 1) / n->blocks_per_address;
+		uint32_t a = (b - 1) >> n->block_bits;
 		if (n->addresses[a].state == ADDRESS_LIVE &&
-			block_pick_like(n, b - 1, protocol, wanted, ext))
+			block_pick_like(n, b - 1, key->protocol, wanted, draw, ext))
 			found = b;
 	}
 	if (found != 0)
@@ -288,48 +306,53 @@ static bool pick_from_oldest(struct nat *n, uint32_t subscriber, uint8_t protoco
 	return found != 0;
 }
 
-static bool pick_from_older(
-	struct nat *n, uint32_t subscriber, uint8_t protocol, uint32_t now_s, uint32_t *ext)
+static bool pick_from_older(struct nat *n, uint32_t subscriber, const struct nat_key *key,
+	uint32_t now_s, uint32_t *ext)
 {
 	struct subscriber *s = &n->subscribers[subscriber];
 	uint32_t b = s->blocks;
+	uint64_t draw = port_draw(n, key);
 
-	if (searched_in_vain(s, protocol, now_s))
+	if (searched_in_vain(s, key->protocol, now_s))
 		return false;
 	for (unsigned i = 0; i < OLD_BLOCKS_TRIED && b != 0; i++, b = n->blocks[b - 1].next) {
-		uint32_t a = (b - 1) / n->blocks_per_address;
+		uint32_t a = (b - 1) >> n->block_bits;
 		if (n->addresses[a].state == ADDRESS_LIVE &&
-			block_pick(n, b - 1, protocol, ANY_PORT, ext)) {
+			block_pick(n, b - 1, key->protocol, ANY_PORT, draw, ext)) {
 			pair_with(n, s, b - 1); // the paired address may have been withdrawn
 			return true;
 		}
 	}
-	s->full_s[protocol - 1] = (uint16_t)now_s;
+	s->full_s[key->protocol - 1] = (uint16_t)now_s;
 	return false;
 }
 
-static bool pick_from_active(
-	struct nat *n, uint32_t subscriber, uint8_t protocol, uint64_t wanted, uint32_t *ext)
+static bool pick_from_active(const struct nat *n, const struct subscriber *s,
+	const struct nat_key *key, uint64_t wanted, uint32_t *ext)
 {
-	uint32_t active = n->subscribers[subscriber].active;
+	return s->active != 0 &&
+	       n->addresses[(s->active - 1) >> n->block_bits].state == ADDRESS_LIVE &&
+	       block_pick_like(n, s->active - 1, key->protocol, wanted, port_draw(n, key), ext);
+}
 
-	return active != 0 &&
-	       n->addresses[(active - 1) / n->blocks_per_address].state == ADDRESS_LIVE &&
-	       block_pick_like(n, active - 1, protocol, wanted, ext);
+uint32_t port_foresee(const struct nat *n, const struct subscriber *s, const struct nat_key *key)
+{
+	uint32_t ext;
+
+	return pick_from_active(n, s, key, ANY_PORT, &ext) ? ext : NO_EXT;
 }
 
 enum drop port_choose(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
 	const struct nat_key *key, uint32_t now_s, uint32_t *ext)
 {
 	uint64_t wanted = alike(policy, key);
-	uint8_t protocol = key->protocol;
 	enum drop why;
 
-	if (policy->compact ? pick_from_oldest(n, subscriber, protocol, wanted, now_s, ext)
-			    : pick_from_active(n, subscriber, protocol, wanted, ext))
+	if (policy->compact ? pick_from_oldest(n, subscriber, key, wanted, now_s, ext)
+			    : pick_from_active(n, &n->subscribers[subscriber], key, wanted, ext))
 		return DROP_NONE;
 	why = pick_from_new(n, policy, subscriber, key, ext);
-	if (why != DROP_NONE && pick_from_older(n, subscriber, protocol, now_s, ext))
+	if (why != DROP_NONE && pick_from_older(n, subscriber, key, now_s, ext))
 		return DROP_NONE;
 	return why;
 }
@@ -341,17 +364,16 @@ bool port_choose_on(struct nat *n, const struct nat_policy *policy, uint32_t sub
 	uint32_t b = s->blocks, block;
 
 	for (unsigned i = 0; i < OLD_BLOCKS_TRIED && b != 0; i++, b = n->blocks[b - 1].next) {
-		if ((b - 1) / n->blocks_per_address == address &&
-			block_pick(n, b - 1, protocol, ANY_PORT, ext))
+		if ((b - 1) >> n->block_bits == address &&
+			block_pick(n, b - 1, protocol, ANY_PORT, rng_u64(&n->rng), ext))
 			return true;
 	}
-	if (!planned_find(n, policy, subscriber, &block) ||
-		block / n->blocks_per_address != address) {
+	if (!planned_find(n, policy, subscriber, &block) || block >> n->block_bits != address) {
 		if (s->n_blocks >= policy->block_limit + planned_blocks(policy))
 			return false;
 		block = address_pick_block(n, address);
 	}
-	if (block == UINT32_MAX || !block_pick(n, block, protocol, ANY_PORT, ext))
+	if (block == UINT32_MAX || !block_pick(n, block, protocol, ANY_PORT, rng_u64(&n->rng), ext))
 		return false;
 	block_take(n, subscriber, block);
 	return true;
@@ -361,7 +383,7 @@ bool port_claim(struct nat *n, const struct nat_policy *policy, uint32_t subscri
 	uint8_t protocol, uint32_t ext)
 {
 	uint32_t a = ext >> 16, port = ext & 0xffff;
-	uint32_t block = block_of(n, ext), i = block % n->blocks_per_address;
+	uint32_t block = block_of(n, ext), i = (block & (n->blocks_per_address - 1));
 
 	if (n->addresses[a].state != ADDRESS_LIVE ||
 		port_is_reserved(&n->addresses[a], protocol, (uint16_t)port) ||
@@ -444,11 +466,12 @@ void port_rest(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s)
 		uint8_t its_protocol = oldest->at_protocol & 3;
 		uint32_t its_ext = oldest->ext;
 
-		n->rest_head = (n->rest_head + 1) % n->rest_room;
+		n->rest_head = n->rest_head + 1 == n->rest_room ? 0 : n->rest_head + 1;
 		n->rest_count--;
 		n->counters.hold_down_early++;
 		port_release(n, its_protocol, its_ext);
 	}
-	tail = (n->rest_head + n->rest_count++) % n->rest_room;
+	tail = n->rest_head + n->rest_count++;
+	tail -= tail >= n->rest_room ? n->rest_room : 0;
 	n->rests[tail] = (struct rest){ext, now_s << 2 | protocol};
 }

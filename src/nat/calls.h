@@ -5,6 +5,10 @@
 
 #include "tables.h"
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 // ---- inside.c: the in2out table --------------------------------------------------------------
 
 #define NO_SLOT UINT32_MAX
@@ -22,6 +26,34 @@ static inline uint64_t slot_word(const struct slot *s)
 	memcpy(&word, s, sizeof word);
 	return word & SLOT_KEY_MASK;
 }
+
+// Which slot of a line has this key: 0..3, or -1. Where it stands nobody can foresee, so comparing
+// one after the other costs a mispredicted branch more often than not; all four at once cost none.
+static inline int line_match_scalar(const struct line *l, uint64_t word)
+{
+	for (int i = 0; i < 4; i++) {
+		if (slot_word(&l->slot[i]) == word)
+			return i;
+	}
+	return -1;
+}
+
+#if defined(__AVX2__)
+static inline int line_match_avx2(const struct line *l, uint64_t word)
+{
+	__m256i first = _mm256_load_si256((const void *)&l->slot[0]);
+	__m256i second = _mm256_load_si256((const void *)&l->slot[2]);
+	__m256i words = _mm256_unpacklo_epi64(first, second); // of slots 0, 2, 1, 3
+	__m256i keys = _mm256_and_si256(words, _mm256_set1_epi64x(SLOT_KEY_MASK));
+	__m256i equal = _mm256_cmpeq_epi64(keys, _mm256_set1_epi64x((int64_t)word));
+	int found = _mm256_movemask_pd(_mm256_castsi256_pd(equal));
+
+	return found == 0 ? -1 : 0xd8 >> 2 * __builtin_ctz((unsigned)found) & 3;
+}
+#define line_match line_match_avx2
+#else
+#define line_match line_match_scalar
+#endif
 
 static inline struct slot *slot_at(const struct nat *n, uint32_t i)
 {
@@ -65,6 +97,17 @@ static inline uint32_t slot_idle_s(const struct slot *s, uint32_t now_s)
 	return (uint16_t)(now_s - s->tick);
 }
 
+// ahead.c: those of a burst that visit.c will look at, by their bits.
+void foresee_out(
+	const struct nat *n, const struct nat_out *packets, const uint32_t *slot, uint32_t which);
+void foresee_in(const struct nat *n, const struct nat_in *packets, struct entry *const *entry,
+	uint32_t which);
+
+// What the end of these will touch.
+void foresee_release(const struct nat *n, const struct rest *due, unsigned count);
+void foresee_leases(const struct nat *n, const uint32_t *leases, unsigned count);
+void foresee_sessions(const struct nat *n, const uint32_t *sessions, unsigned count);
+
 // ---- addresses.c, blocks.c: external ports ---------------------------------------------------
 
 #define NO_ADDRESS UINT32_MAX
@@ -95,13 +138,26 @@ static inline uint32_t block_of(const struct nat *n, uint32_t ext)
 	return a * n->blocks_per_address + ((ext & 0xffff) >> n->addresses[a].shift);
 }
 
-uint32_t address_find(const struct nat *n, ip4 ip); // or NO_ADDRESS
+static inline uint32_t place_of(const struct nat *n, ip4 ip)
+{
+	return (uint32_t)(ip * UINT32_C(0x9e3779b1)) >> n->place_shift;
+}
+uint32_t address_find_from(const struct nat *n, ip4 ip, uint32_t place);
+
+static inline uint32_t address_find(const struct nat *n, ip4 ip) // or NO_ADDRESS
+{
+	uint32_t place = place_of(n, ip);
+
+	if (likely(n->places[place].ip == ip && n->places[place].index != 0))
+		return n->places[place].index - 1;
+	return address_find_from(n, ip, place);
+}
 bool port_is_reserved(const struct address *a, uint8_t protocol, uint16_t port);
 // Whether the plan gives this block to a host, and so nobody takes or frees it as others.
 static inline bool block_is_planned(const struct nat *n, uint32_t block)
 {
-	const struct address *a = &n->addresses[block / n->blocks_per_address];
-	uint32_t first = block % n->blocks_per_address << a->shift;
+	const struct address *a = &n->addresses[block >> n->block_bits];
+	uint32_t first = (block & (n->blocks_per_address - 1)) << a->shift;
 
 	return a->planned && first >= a->host_first && first <= a->host_last;
 }
@@ -112,6 +168,9 @@ void address_forget(struct nat *n, uint32_t a);
 // Picks a free port for a subscriber. DROP_NONE and *ext, or why there is none. May take a block.
 enum drop port_choose(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
 	const struct nat_key *key, uint32_t now_s, uint32_t *ext);
+// The external port that port_choose() will most likely find for this key now, for prefetching.
+#define NO_EXT UINT32_MAX
+uint32_t port_foresee(const struct nat *n, const struct subscriber *s, const struct nat_key *key);
 // Whether this very external port can be the subscriber's; takes its block when it must.
 bool port_claim(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
 	uint8_t protocol, uint32_t ext);
@@ -138,12 +197,12 @@ void pair_end(struct nat *n, struct subscriber *s); // he holds nothing any more
 
 static inline uint32_t block_size(const struct nat *n, uint32_t block)
 {
-	return UINT32_C(1) << n->addresses[block / n->blocks_per_address].shift;
+	return UINT32_C(1) << n->addresses[block >> n->block_bits].shift;
 }
 
 static inline uint32_t block_first_port(const struct nat *n, uint32_t block)
 {
-	return block % n->blocks_per_address * block_size(n, block);
+	return (block & (n->blocks_per_address - 1)) * block_size(n, block);
 }
 
 // ---- runs.c: several ports at once -----------------------------------------------------------
@@ -191,6 +250,8 @@ uint32_t subscriber_get(struct nat *n, uint8_t realm, ip4 host, uint8_t group); 
 void subscriber_drop_if_empty(struct nat *n, uint32_t subscriber);
 void subscriber_forget(struct nat *n, uint32_t subscriber); // unless he must be remembered
 void subscriber_prefetch(const struct nat *n, uint8_t realm, ip4 host);
+uint32_t subscriber_head(const struct nat *n, uint8_t realm, ip4 host); // index + 1
+void subscriber_reset_epoch(struct nat *n, uint32_t subscriber, uint32_t now_s);
 
 // ---- create.c: mappings as a whole -----------------------------------------------------------
 
@@ -275,6 +336,7 @@ uint32_t peers_drop(struct nat *n, uint32_t slot);
 // TCP closed it and its only lease is a PEER: over as an implicit one would be.
 bool peer_is_closed(const struct slot *s);
 
+void lease_expire_at(struct nat *n, uint32_t lease, uint32_t expiry_s);
 uint32_t lease_ports(const struct nat *n, const struct lease *l);
 struct nat_key set_key(const struct lease *l, uint32_t i); // of its i-th port
 // Ends up to *ports ports of a set, the last ones first; true when it is gone.
@@ -295,6 +357,7 @@ static inline struct extra *lease_extra(const struct nat *n, const struct lease 
 	return l->extra != 0 ? extra_at(n, l->extra) : NULL;
 }
 
+bool extra_has_room(const struct nat *n);
 struct extra *extra_need(struct nat *n, struct lease *l); // makes it when there is none
 void extra_drop(struct nat *n, struct lease *l);
 uint8_t text_length(const struct nat *n, const struct extra *x);
@@ -384,6 +447,7 @@ static inline const struct nat_policy *policy_on(const struct nat *n, uint32_t e
 
 // Any session of these endpoints, also one that is over; and the anchor, if there is one.
 uint32_t session_find(const struct nat *n, uint8_t protocol, uint32_t ext, struct recipe remote);
+uint32_t *session_head(const struct nat *n, uint8_t protocol, uint32_t ext); // of its chain
 uint32_t session_anchor(const struct nat *n, uint8_t protocol, uint32_t ext);
 uint32_t session_slot(const struct nat *n, const struct session *x); // of its mapping
 uint32_t session_idle_s(const struct nat *n, const struct session *x, uint32_t now_s);

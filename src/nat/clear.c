@@ -25,8 +25,8 @@ static void end_port(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now
 // starts anywhere, so that two who are cleared by turns do not look at the same ports for ever.
 static uint32_t clear_block(struct nat *n, uint32_t block, uint32_t budget, uint32_t now_s)
 {
-	uint32_t a = block / n->blocks_per_address, size = UINT32_C(1) << n->addresses[a].shift;
-	uint32_t first = block % n->blocks_per_address * size, all = size * NAT_PROTOCOLS;
+	uint32_t a = block >> n->block_bits, size = UINT32_C(1) << n->addresses[a].shift;
+	uint32_t first = (block & (n->blocks_per_address - 1)) * size, all = size * NAT_PROTOCOLS;
 	uint32_t i = n->clear_block == block ? n->clear_at % all : rng_below(&n->rng, all);
 
 	for (; budget > 0 && n->blocks[block].live > 0; budget--, i = (i + 1) % all) {

@@ -157,11 +157,6 @@ bool mapping_has_traffic(struct nat *n, uint32_t slot, uint32_t now_s)
 	return !mapping_is_idle(n, slot, now_s);
 }
 
-void nat_prefetch_create(struct nat *n, const struct nat_key *key)
-{
-	subscriber_prefetch(n, key->realm, key->host);
-}
-
 static enum drop create_checked(struct nat *n, const struct nat_policy *policy, uint32_t slot,
 	uint64_t hash, uint32_t subscriber, struct nat_out *p, uint32_t now_s)
 {

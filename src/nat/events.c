@@ -30,7 +30,7 @@ bool nat_event_next(struct nat *n, struct nat_event *out)
 void event_block(struct nat *n, uint8_t kind, uint32_t block)
 {
 	const struct subscriber *s = &n->subscribers[n->blocks[block].subscriber - 1];
-	uint32_t a = block / n->blocks_per_address;
+	uint32_t a = block >> n->block_bits;
 	uint16_t first = (uint16_t)block_first_port(n, block);
 
 	if (block_is_planned(n, block)) // nothing ever changes there (RFC 7422 s.3)
@@ -66,12 +66,14 @@ bool nat_events_interim(struct nat *n, uint32_t *cursor, uint32_t budget)
 
 // ---- mappings --------------------------------------------------------------------------------
 
+// A mapping that outlives its lease outside of all blocks has no other record.
 void event_implicit(struct nat *n, uint8_t kind, uint32_t slot)
 {
 	const struct slot *s = slot_at(n, slot);
-	uint8_t group = n->addresses[s->ext >> 16].group;
+	const struct address *a = &n->addresses[s->ext >> 16];
+	uint8_t group = a->group;
 
-	if (!n->policies[group].log_mappings)
+	if (!n->policies[group].log_mappings && !port_is_explicit(a, s->ext & 0xffff))
 		return;
 	event_push(n, &(struct nat_event){.kind = kind,
 			      .group = group,
@@ -156,6 +158,14 @@ static bool is_told_of_group(struct nat *n, uint8_t group, uint8_t kind, uint32_
 		return true;
 	*told_s = now_s;
 	return false;
+}
+
+void nat_event_refused(struct nat *n, uint8_t kind, uint8_t group, const struct nat_key *who,
+	uint32_t limit, uint32_t now_s)
+{
+	if (!is_told_of_group(n, group, kind, now_s))
+		event_push(n, &(struct nat_event){
+				      .kind = kind, .group = group, .key = *who, .limit = limit});
 }
 
 // What is nobody's fault is told once for the whole group.

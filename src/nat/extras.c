@@ -37,10 +37,16 @@ static inline struct text *text_at(const struct nat *n, uint32_t index)
 	return (struct text *)(void *)n->texts.items + (index - 1);
 }
 
+bool extra_has_room(const struct nat *n)
+{
+	return n->extras.free != 0 || n->extras.high < n->extras.room;
+}
+
 struct extra *extra_need(struct nat *n, struct lease *l)
 {
-	if (l->extra == 0) { // as many as leases: there is always one
+	if (l->extra == 0) { // whoever comes here has asked whether there is room
 		l->extra = slab_get(&n->extras);
+		n->counters.lease_details++;
 		extra_at(n, l->extra)->client_realm = l->key.realm;
 	}
 	return extra_at(n, l->extra);
@@ -69,6 +75,8 @@ void text_write(struct nat *n, uint32_t lease, const struct nat_wish *w)
 			text_drop(n, x);
 		return;
 	}
+	if (x == NULL && !extra_has_room(n))
+		return;
 	x = extra_need(n, l);
 	if (x->text == 0) {
 		x->text = slab_get(&n->texts);
@@ -244,6 +252,7 @@ void extra_drop(struct nat *n, struct lease *l)
 	filters_drop(n, x);
 	text_drop(n, x);
 	slab_put(&n->extras, l->extra);
+	n->counters.lease_details--;
 	l->extra = 0;
 }
 

@@ -51,17 +51,6 @@ static uint8_t wished_flags(const struct nat_wish *w)
 			 (w->operators ? LEASE_OPERATORS : 0));
 }
 
-static void write_expiry(struct nat *n, uint32_t lease, uint32_t expiry_s)
-{
-	struct lease *l = &n->leases[lease];
-
-	if (l->wheel != 0 && expiry_s < l->expiry_s)
-		wheel_remove(n, lease);
-	l->expiry_s = expiry_s;
-	if (l->wheel == 0)
-		wheel_add(n, lease, expiry_s);
-}
-
 void grant_write(struct grant *g, uint32_t lease, uint32_t expiry_s)
 {
 	const struct nat_wish *w = g->wish;
@@ -75,7 +64,7 @@ void grant_write(struct grant *g, uint32_t lease, uint32_t expiry_s)
 			     wished_flags(w));
 	if (l->extra != 0 || w->client_realm != l->key.realm)
 		extra_need(g->n, l)->client_realm = w->client_realm;
-	write_expiry(g->n, lease, expiry_s);
+	lease_expire_at(g->n, lease, expiry_s);
 	if (l->state == LEASE_LIVE && (w->clear_filters || w->n_filters > 0))
 		filters_write(g->n, lease, w);
 	if (w->has_text)
@@ -370,6 +359,16 @@ static enum nat_grant create(struct grant *g)
 	return grant == NAT_GRANTED ? hang(g, 0) : grant;
 }
 
+// A text is not worth a refusal, and a set becomes a single port.
+static bool needs_extra(const struct grant *g, uint32_t lease)
+{
+	const struct nat_wish *w = g->wish;
+
+	if (lease != NO_LEASE && g->n->leases[lease].extra != 0)
+		return false;
+	return w->n_filters > 0 || w->client_realm != w->key.realm;
+}
+
 enum nat_grant nat_lease_map(struct nat *n, const struct nat_policy *policy, uint8_t group,
 	const struct nat_wish *wish, uint32_t now_s, struct nat_view *view)
 {
@@ -384,6 +383,8 @@ enum nat_grant nat_lease_map(struct nat *n, const struct nat_policy *policy, uin
 		grant = filters_check(&g, i);
 	if (grant != NAT_GRANTED)
 		return grant;
+	if (needs_extra(&g, i) && !extra_has_room(n))
+		return NAT_NO_RESOURCES;
 	if (i != NO_LEASE)
 		return renew(&g, i);
 	return g.slot != NO_SLOT ? adopt(&g) : create(&g);

@@ -41,13 +41,9 @@ static void line_count_passing(struct line *l, int change)
 
 static inline uint32_t line_find(const struct nat *n, uint32_t line, uint64_t word)
 {
-	const struct line *l = &n->lines[line];
+	int i = line_match(&n->lines[line], word);
 
-	for (unsigned i = 0; i < 4; i++) {
-		if (slot_word(&l->slot[i]) == word)
-			return line * 4 + i;
-	}
-	return NO_SLOT;
+	return i < 0 ? NO_SLOT : line * 4 + (uint32_t)i;
 }
 
 static uint32_t table_find_displaced(const struct nat *n, uint32_t home, uint64_t word)
@@ -60,19 +56,18 @@ static uint32_t table_find_displaced(const struct nat *n, uint32_t home, uint64_
 	return NO_SLOT;
 }
 
-static inline uint32_t find_word(const struct nat *n, uint64_t word, uint64_t hash)
+static inline uint32_t find_word(const struct nat *n, uint64_t word, uint32_t home)
 {
-	uint32_t home = hash_range(hash, n->n_lines);
 	uint32_t slot = line_find(n, home, word);
 
-	if (__builtin_expect(slot != NO_SLOT, 1))
+	if (likely(slot != NO_SLOT))
 		return slot;
 	return table_find_displaced(n, home, word);
 }
 
 uint32_t table_find(const struct nat *n, const struct nat_key *key, uint64_t hash)
 {
-	return find_word(n, key_word(key), hash);
+	return find_word(n, key_word(key), hash_range(hash, n->n_lines));
 }
 
 uint32_t table_place(const struct nat *n, uint64_t hash)
@@ -145,27 +140,29 @@ static inline bool is_plain(const struct slot *s, const struct nat_out *p)
 	return (s->bits & (SLOT_SEEN | SLOT_VISIT)) == SLOT_SEEN && !(p->tcp_flags & BEGIN_OR_END);
 }
 
-// The miss path ends an idle one and makes another.
+// The miss path ends an idle one and makes another. An earlier packet of the burst may have ended
+// what was found for this one.
 static __attribute__((noinline)) bool out_closer(
 	struct nat *n, uint32_t slot, struct nat_out *p, uint32_t now_s)
 {
 	struct slot *s = slot_at(n, slot);
 
+	if (slot_word(s) != key_word(&p->key))
+		return false;
 	if (p->key.protocol != NAT_TCP && !(s->bits & SLOT_LEASE) &&
 		slot_idle_s(s, now_s) > slot_timeout(n, s))
 		return false;
 	return visit_out(n, slot, p, now_s) == DROP_NONE;
 }
 
-static inline bool out_hit(struct nat *n, struct nat_out *p, uint64_t hash, uint32_t now_s)
+static inline bool out_hit(struct nat *n, struct nat_out *p, uint32_t i, uint32_t now_s)
 {
-	uint32_t i = find_word(n, key_word(&p->key), hash);
 	struct slot *s;
 
 	if (i == NO_SLOT)
 		return false;
 	s = slot_at(n, i);
-	if (__builtin_expect(!is_plain(s, p), 0))
+	if (unlikely(!is_plain(s, p)))
 		return out_closer(n, i, p, now_s);
 	if (slot_idle_s(s, now_s) > n->timeout[s->bits & SLOT_TIMER] && !(s->bits & SLOT_LEASE))
 		return false;
@@ -177,15 +174,23 @@ static inline bool out_hit(struct nat *n, struct nat_out *p, uint64_t hash, uint
 
 uint32_t nat_find_out(struct nat *n, struct nat_out *packets, unsigned count, uint32_t now_s)
 {
-	uint64_t hash[NAT_BURST];
-	uint32_t found = 0;
+	uint32_t home[NAT_BURST], slot[NAT_BURST];
+	uint32_t found = 0, closer = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		hash[i] = hash_of(n, &packets[i].key);
-		__builtin_prefetch(&n->lines[hash_range(hash[i], n->n_lines)], 1);
+		home[i] = hash_range(hash_of(n, &packets[i].key), n->n_lines);
+		__builtin_prefetch(&n->lines[home[i]], 1);
 	}
+	for (unsigned i = 0; i < count; i++) {
+		slot[i] = find_word(n, key_word(&packets[i].key), home[i]);
+		closer |= (uint32_t)(slot[i] != NO_SLOT &&
+				     !is_plain(slot_at(n, slot[i]), &packets[i]))
+			  << i;
+	}
+	if (unlikely(closer != 0))
+		foresee_out(n, packets, slot, closer);
 	for (unsigned i = 0; i < count; i++)
-		found |= (uint32_t)out_hit(n, &packets[i], hash[i], now_s) << i;
+		found |= (uint32_t)out_hit(n, &packets[i], slot[i], now_s) << i;
 	return found;
 }
 
@@ -224,12 +229,17 @@ static __attribute__((noinline)) bool in_closer(
 	return why == DROP_NONE;
 }
 
-static inline bool in_hit(struct nat *n, struct entry *e, struct nat_in *p, uint32_t now_s)
+static inline bool in_is_plain(const struct entry *e, const struct nat_in *p)
 {
 	const uint8_t asked = EXT_STATE | EXT_VISIT | EXT_REPLIED;
 
-	if (e == NULL || (e->bits & asked) != (EXT_MAPPED | EXT_REPLIED) ||
-		p->tcp_flags & BEGIN_OR_END)
+	return e != NULL && (e->bits & asked) == (EXT_MAPPED | EXT_REPLIED) &&
+	       !(p->tcp_flags & BEGIN_OR_END);
+}
+
+static inline bool in_hit(struct nat *n, struct entry *e, struct nat_in *p, uint32_t now_s)
+{
+	if (unlikely(!in_is_plain(e, p)))
 		return in_closer(n, e, p, now_s);
 	in_to(p, e);
 	return true;
@@ -238,7 +248,7 @@ static inline bool in_hit(struct nat *n, struct entry *e, struct nat_in *p, uint
 uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count, uint32_t now_s)
 {
 	struct entry *entry[NAT_BURST];
-	uint32_t found = 0;
+	uint32_t found = 0, closer = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		uint32_t a = address_find(n, packets[i].at.addr);
@@ -249,6 +259,10 @@ uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count, uint
 		entry[i] = entry_at(n, packets[i].protocol, ext_of(a, packets[i].at.port));
 		__builtin_prefetch(entry[i], 0);
 	}
+	for (unsigned i = 0; i < count; i++)
+		closer |= (uint32_t)!in_is_plain(entry[i], &packets[i]) << i;
+	if (unlikely(closer != 0))
+		foresee_in(n, packets, entry, closer);
 	for (unsigned i = 0; i < count; i++)
 		found |= (uint32_t)in_hit(n, entry[i], &packets[i], now_s) << i;
 	return found;

@@ -99,6 +99,8 @@ uint32_t lease_get(struct nat *n, const struct lease *made)
 	if (n->lease_free != 0) {
 		i = n->lease_free - 1;
 		n->lease_free = n->leases[i].chain;
+		if (n->lease_free != 0)
+			__builtin_prefetch(&n->leases[n->lease_free - 1], 1); // tells the next
 	} else if (n->lease_high < n->limits.leases) {
 		i = n->lease_high++;
 	} else {
@@ -121,6 +123,17 @@ void lease_put(struct nat *n, uint32_t lease)
 	*l = (struct lease){.chain = n->lease_free};
 	n->lease_free = lease + 1;
 	n->counters.leases--;
+}
+
+void lease_expire_at(struct nat *n, uint32_t lease, uint32_t expiry_s)
+{
+	struct lease *l = &n->leases[lease];
+
+	if (l->wheel != 0 && expiry_s < l->expiry_s)
+		wheel_remove(n, lease);
+	l->expiry_s = expiry_s;
+	if (l->wheel == 0)
+		wheel_add(n, lease, expiry_s);
 }
 
 uint32_t lease_ports(const struct nat *n, const struct lease *l)
@@ -321,7 +334,7 @@ uint32_t mapping_delete(struct nat *n, uint32_t slot, uint32_t now_s)
 		return 0;
 	}
 	// Never of a static mapping: its port may be in nobody's block.
-	n->subscribers[subscriber_of(n, slot)].epoch_base_s = now_s;
+	subscriber_reset_epoch(n, subscriber_of(n, slot), now_s);
 	if (s->hangs & HANGS_SET)
 		return set_delete(n, i, now_s);
 	ended = peers_drop(n, slot);

@@ -128,7 +128,7 @@ static struct nat_policy moving_policy(const struct nat *n, const struct subscri
 	uint32_t leaving = 0;
 
 	for (uint32_t b = s->blocks; b != 0; b = n->blocks[b - 1].next)
-		leaving += n->addresses[(b - 1) / n->blocks_per_address].state != ADDRESS_LIVE;
+		leaving += n->addresses[(b - 1) >> n->block_bits].state != ADDRESS_LIVE;
 	policy.block_limit = (uint16_t)min_u32(policy.block_limit + leaving, UINT16_MAX);
 	return policy;
 }
@@ -141,7 +141,7 @@ static uint32_t new_home(struct nat *n, const struct subscriber *s)
 	if (pair_is_usable(n, s))
 		return s->address;
 	for (unsigned i = 0; i < OLD_BLOCKS_TRIED && b != 0; i++, b = n->blocks[b - 1].next) {
-		a = (b - 1) / n->blocks_per_address;
+		a = (b - 1) >> n->block_bits;
 		if (n->addresses[a].state == ADDRESS_LIVE)
 			return a;
 	}
@@ -201,7 +201,7 @@ static bool move(struct nat *n, uint32_t slot, uint32_t now_s)
 	}
 	if (run.n_ports == 1)
 		mapping_move(n, slot, run.ext, now_s);
-	n->subscribers[subscriber].epoch_base_s = now_s;
+	subscriber_reset_epoch(n, subscriber, now_s);
 	return true;
 }
 

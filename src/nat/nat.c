@@ -51,6 +51,7 @@ static size_t nat_lay_out(struct nat *n, const struct nat_limits *limits, struct
 	n->n_lines = lines_for(limits->mappings);
 	n->entries_per_protocol = a << 16;
 	n->blocks_per_address = 65536 / limits->port_set_min;
+	n->block_bits = (uint32_t)__builtin_ctz(n->blocks_per_address);
 	n->block_words = (n->blocks_per_address + 63) / 64;
 	n->place_shift = 32 - (uint32_t)__builtin_ctz(pow2_at_least(max_u32(a * 4, 16)));
 	n->subscriber_mask = pow2_at_least(limits->subscribers) - 1;
@@ -74,7 +75,8 @@ static size_t nat_lay_out(struct nat *n, const struct nat_limits *limits, struct
 	n->subscriber_heads = cut(c, (size_t)n->subscriber_mask + 1, sizeof(uint32_t));
 	n->leases = cut(c, n_leases, sizeof(struct lease));
 	n->lease_heads = cut(c, (size_t)n->lease_mask + 1, sizeof(uint32_t));
-	slab_cut(&n->extras, c, n_leases, sizeof(struct extra));
+	slab_cut(&n->extras, c, limits->lease_details ? limits->lease_details : n_leases,
+		sizeof(struct extra));
 	slab_cut(&n->filters, c, limits->filters, sizeof(struct filter));
 	slab_cut(&n->texts, c, limits->descriptions, sizeof(struct text));
 	n->chunks = cut(c, n->n_chunks, sizeof(struct chunk));
@@ -115,6 +117,7 @@ struct nat *nat_init(
 	nat_lay_out(n, limits, &c);
 	n->rng = *seed;
 	n->secret = rng_secret(&n->rng);
+	n->salt = rng_u64(&n->rng);
 	n->chunk_high = 1; // chunk 0 means none
 	n->wheel_s = now_s;
 	n->sweep_s = n->session_s = n->block_s = n->clock_s = now_s;

@@ -209,6 +209,8 @@ enum nat_grant nat_lease_peer(struct nat *n, const struct nat_policy *policy, ui
 
 	if (i != NO_LEASE)
 		return renew(&g, i);
+	if (!extra_has_room(n))
+		return NAT_NO_RESOURCES;
 	g.exact = wish->suggested.addr != 0 || wish->suggested.port != 0;
 	g.slot = grant_find(&g);
 	if (g.slot != NO_SLOT)

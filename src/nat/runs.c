@@ -56,13 +56,13 @@ uint32_t run_within(struct nat *n, uint32_t address, uint32_t begin, uint32_t si
 
 static uint32_t block_run(struct nat *n, uint32_t block, const struct run *run, uint32_t *ext)
 {
-	return run_within(n, block / n->blocks_per_address, block_first_port(n, block),
+	return run_within(n, block >> n->block_bits, block_first_port(n, block),
 		block_size(n, block), run, ext);
 }
 
 static bool may_use(const struct nat *n, const struct subscriber *s, uint32_t block)
 {
-	uint32_t a = block / n->blocks_per_address;
+	uint32_t a = block >> n->block_bits;
 
 	return n->addresses[a].state == ADDRESS_LIVE && (a == s->address || !pair_is_usable(n, s));
 }

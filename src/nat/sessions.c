@@ -54,6 +54,11 @@ static inline uint32_t anchor_hashed(
 	return NO_SESSION;
 }
 
+uint32_t *session_head(const struct nat *n, uint8_t protocol, uint32_t ext)
+{
+	return head_of(n, hash_of(n, protocol, ext));
+}
+
 uint32_t session_anchor(const struct nat *n, uint8_t protocol, uint32_t ext)
 {
 	return anchor_hashed(n, hash_of(n, protocol, ext), protocol, ext);
@@ -167,12 +172,15 @@ static uint32_t record_get(struct nat *n)
 {
 	uint32_t i = n->session_free;
 
-	if (i != 0)
+	if (i != 0) {
 		n->session_free = at(n, i)->chain;
-	else if (n->session_high < n->limits.sessions)
+		if (n->session_free != 0)
+			__builtin_prefetch(at(n, n->session_free), 1); // tells the next
+	} else if (n->session_high < n->limits.sessions) {
 		i = ++n->session_high;
-	else
+	} else {
 		return NO_SESSION;
+	}
 	n->session_used++;
 	return i - 1;
 }

@@ -108,7 +108,7 @@ bool set_place(struct grant *g)
 	struct lease made;
 	uint32_t i;
 
-	if (run.n_ports < 2 || n->counters.leases >= n->limits.leases)
+	if (run.n_ports < 2 || n->counters.leases >= n->limits.leases || !extra_has_room(n))
 		return false;
 	if (!place_suggested(g, &run) && !place_anywhere(g, &run))
 		return false;

@@ -14,6 +14,11 @@ void subscriber_prefetch(const struct nat *n, uint8_t realm, ip4 host)
 	__builtin_prefetch(&n->subscriber_heads[subscriber_home(n, realm, host)]);
 }
 
+uint32_t subscriber_head(const struct nat *n, uint8_t realm, ip4 host)
+{
+	return n->subscriber_heads[subscriber_home(n, realm, host)];
+}
+
 uint32_t subscriber_find(const struct nat *n, uint8_t realm, ip4 host)
 {
 	uint32_t i = n->subscriber_heads[subscriber_home(n, realm, host)];
@@ -97,6 +102,7 @@ void subscriber_forget(struct nat *n, uint32_t subscriber)
 
 	if (must_remember(n, subscriber))
 		return;
+	n->n_epoch_bases -= s->epoch_base_s != 0;
 	while (*link != subscriber + 1)
 		link = &n->subscribers[*link - 1].chain;
 	*link = s->chain;
@@ -138,9 +144,16 @@ bool nat_subscriber_find(
 	return true;
 }
 
+void subscriber_reset_epoch(struct nat *n, uint32_t subscriber, uint32_t now_s)
+{
+	n->n_epoch_bases += n->subscribers[subscriber].epoch_base_s == 0;
+	n->subscribers[subscriber].epoch_base_s = now_s;
+}
+
+// Mostly nobody has one of his own, and no record needs to be looked at.
 uint32_t nat_epoch_base(const struct nat *n, uint8_t realm, ip4 host)
 {
-	uint32_t i = subscriber_find(n, realm, host);
+	uint32_t i = n->n_epoch_bases == 0 ? NO_SUBSCRIBER : subscriber_find(n, realm, host);
 
 	return i == NO_SUBSCRIBER ? 0 : n->subscribers[i].epoch_base_s;
 }

@@ -337,11 +337,12 @@ struct nat {
 	_Alignas(CACHE_LINE) struct nat_limits limits;
 	struct nat_timers timers;
 	struct rng rng;
+	uint64_t salt; // of the choice of ports; drawn anew each second
 	struct address *addresses;
 	uint64_t *used; // bit set: port not free; 1024 words an address and protocol
 	struct block *blocks;
-	uint64_t *free_blocks; // bit set: block free
-	uint32_t blocks_per_address, block_words;
+	uint64_t *free_blocks;                                // bit set: block free
+	uint32_t blocks_per_address, block_bits, block_words; // the first is 1 << the second
 	uint32_t n_addresses;
 	uint32_t group_list[NAT_MAX_GROUPS]; // addresses with free blocks, round; index + 1
 
@@ -353,6 +354,7 @@ struct nat {
 	struct subscriber *subscribers;
 	uint32_t *subscriber_heads;
 	uint32_t subscriber_mask, subscriber_high, subscriber_free;
+	uint32_t n_epoch_bases; // subscribers with one
 
 	struct lease *leases;
 	uint32_t *lease_heads;

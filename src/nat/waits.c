@@ -14,7 +14,7 @@ enum {
 
 static uint32_t block_timeout(const struct nat *n, uint32_t block)
 {
-	const struct address *a = &n->addresses[block / n->blocks_per_address];
+	const struct address *a = &n->addresses[block >> n->block_bits];
 
 	return a->state == ADDRESS_LIVE ? n->policies[a->group].block_timeout : 0;
 }

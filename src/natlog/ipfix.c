@@ -14,8 +14,8 @@ struct record {
 	uint32_t source, mapped_source, destination, mapped_destination;
 	uint32_t instance, realm_id, pool, quota, threshold;
 	uint32_t max_sessions, max_mappings, max_per_user, max_subscribers;
-	uint32_t pool_high, pool_low, user_high;
-	uint32_t process, spare;
+	uint32_t pool_high, pool_low, user_high, mappings_high, bindings_high;
+	uint32_t process, max_fragments;
 	uint16_t source_port, mapped_port, destination_port, mapped_destination_port;
 	uint16_t first, last, step, ports;
 	uint8_t event, protocol, padding[6];
@@ -52,8 +52,10 @@ static const fbInfoElementSpec_t inside[] = {
 	FIELD("addressPoolHighThreshold", 4),
 	FIELD("addressPoolLowThreshold", 4),
 	FIELD("addressPortMappingPerUserHighThreshold", 4),
+	FIELD("addressPortMappingHighThreshold", 4),
+	FIELD("globalAddressMappingHighThreshold", 4),
 	FIELD("exportingProcessId", 4),
-	FIELD("paddingOctets", 4),
+	FIELD("maxFragmentsPendingReassembly", 4),
 	FIELD("sourceTransportPort", 2),
 	FIELD("postNAPTSourceTransportPort", 2),
 	FIELD("destinationTransportPort", 2),
@@ -107,6 +109,12 @@ static const fbInfoElementSpec_t outside[SHAPE_TEMPLATES][MOST_FIELDS] = {
 		FIELD("sourceIPv4Address", 4), REALM, END},
 	[SHAPE_LOSSES] = {FIELD("exportingProcessId", 4), FIELD("observationTimeMilliseconds", 8),
 		FIELD("systemInitTimeMilliseconds", 8), FIELD("notSentFlowTotalCount", 8), END},
+	[SHAPE_MAPPINGS_HIGH] = {THRESHOLD, FIELD("addressPortMappingHighThreshold", 4), INSTANCE,
+		END},
+	[SHAPE_SUBSCRIBERS_HIGH] = {THRESHOLD, FIELD("globalAddressMappingHighThreshold", 4),
+		INSTANCE, END},
+	[SHAPE_QUOTA_FRAGMENTS] = {QUOTA, FIELD("maxFragmentsPendingReassembly", 4),
+		FIELD("sourceIPv4Address", 4), REALM, END},
 };
 
 enum {
@@ -324,8 +332,17 @@ static void fill_limits(struct record *r, const struct natlog_event *e, unsigned
 	case SHAPE_QUOTA_SUBSCRIBERS:
 		r->max_subscribers = e->nat.limit;
 		break;
+	case SHAPE_QUOTA_FRAGMENTS:
+		r->max_fragments = e->nat.limit;
+		break;
 	case SHAPE_USER_HIGH:
 		r->user_high = e->nat.limit;
+		break;
+	case SHAPE_MAPPINGS_HIGH:
+		r->mappings_high = e->nat.limit;
+		break;
+	case SHAPE_SUBSCRIBERS_HIGH:
+		r->bindings_high = e->nat.limit;
 		break;
 	default:
 		r->pool_high = r->pool_low = addresses;

@@ -108,7 +108,8 @@ static json_t *addresses_json(const struct nat_plan *plan)
 	return list;
 }
 
-// All that the arithmetic needs: whoever has this line can compute forward and back (RFC 7422 s.4).
+// All that the arithmetic needs: whoever has this line can compute forward and back, and knows what
+// a host may have beyond his own (RFC 7422 s.3).
 static void add_plan(json_t *row, const struct natlog_event *e)
 {
 	const struct nat_plan *plan = e->plan;
@@ -125,6 +126,7 @@ static void add_plan(json_t *row, const struct natlog_event *e)
 	set_number(row, "port_first", plan->port_first);
 	set_number(row, "port_last", plan->port_last);
 	set_number(row, "ports_per_host", plan->ports_per_host);
+	set_number(row, "max_ports_per_host", e->ports_most);
 	set_number(row, "port_set_size", plan->port_set_size);
 }
 
@@ -146,6 +148,13 @@ static void add_pool(json_t *row, const struct natlog_event *e)
 	set_number(row, "threshold_percent", e->threshold);
 }
 
+static void add_table(json_t *row, const struct natlog_event *e)
+{
+	set_number(row, "worker", e->worker);
+	set_number(row, "usage_percent", e->usage);
+	set_number(row, "threshold", e->nat.limit);
+}
+
 char *natlog_json(const struct natlog_event *e, bool destinations)
 {
 	json_t *row = json_object();
@@ -159,6 +168,8 @@ char *natlog_json(const struct natlog_event *e, bool destinations)
 		add_lost(row, e);
 	if (e->kind == NATLOG_POOL_HIGH || e->kind == NATLOG_POOL_LOW)
 		add_pool(row, e);
+	if (e->kind == NATLOG_MAPPINGS_HIGH || e->kind == NATLOG_SUBSCRIBERS_HIGH)
+		add_table(row, e);
 	if (e->kind == NATLOG_PLAN)
 		add_plan(row, e);
 	char *text = json_dumps(row, JSON_COMPACT);

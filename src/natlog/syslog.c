@@ -125,6 +125,13 @@ static void put_pool(struct line *l, const struct natlog_event *e)
 	put_text(l, "POLICY", e->group);
 }
 
+static void put_table(struct line *l, const struct natlog_event *e)
+{
+	put_number(l, "WORKER", e->worker);
+	put_number(l, "USAGE", e->usage);
+	put_number(l, "LIMIT", e->nat.limit);
+}
+
 // Its lists may be longer than a message: they stand in log-history and in JSON.
 static void put_plan(struct line *l, const struct natlog_event *e)
 {
@@ -137,6 +144,7 @@ static void put_plan(struct line *l, const struct natlog_event *e)
 	put_number(l, "XPSTART", e->plan->port_first);
 	put_number(l, "XPEND", e->plan->port_last);
 	put_number(l, "PERHOST", e->plan->ports_per_host);
+	put_number(l, "MAXHOST", e->ports_most);
 	put_number(l, "BLOCK", e->plan->port_set_size);
 }
 
@@ -151,6 +159,8 @@ static void put_data(
 		put_lost(l, e);
 	else if (e->kind == NATLOG_PLAN)
 		put_plan(l, e);
+	else if (e->kind == NATLOG_MAPPINGS_HIGH || e->kind == NATLOG_SUBSCRIBERS_HIGH)
+		put_table(l, e);
 	else
 		put_pool(l, e);
 	put(l, "]");

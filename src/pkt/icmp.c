@@ -17,7 +17,9 @@ static uint32_t quoted_octets(const uint8_t *icmp, uint32_t size)
 	return claimed != 0 && claimed < quoted ? claimed : quoted;
 }
 
-// The first eight octets are there. RFC 5508 REQ-3c: the embedded checksum is not verified.
+// The first eight octets are there. RFC 5508 REQ-3c: the embedded checksum is not verified. Of
+// protocols without ports that we know nothing but their header is told: they may have passed
+// untranslated.
 static enum drop parse_embedded_l4(struct pkt_inner *inner, uint8_t protocol, const uint8_t *l4)
 {
 	const struct udp_wire *ports = (const void *)l4; // TCP has its ports in the same place
@@ -29,7 +31,12 @@ static enum drop parse_embedded_l4(struct pkt_inner *inner, uint8_t protocol, co
 		inner->dport = be16_get(ports->dst);
 		return DROP_NONE;
 	}
-	if (protocol != IP_ICMP || (icmp->type != ICMP_ECHO && icmp->type != ICMP_ECHO_REPLY))
+	if (protocol != IP_ICMP) {
+		inner->kind = PKT_OTHER;
+		inner->sport = inner->dport = 0;
+		return DROP_NONE;
+	}
+	if (icmp->type != ICMP_ECHO && icmp->type != ICMP_ECHO_REPLY) // errors carry no errors
 		return DROP_ICMP_EMBEDDED;
 	inner->kind = PKT_ECHO;
 	inner->sport = be16_get(icmp->id);

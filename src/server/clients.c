@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who asked, and how much: a table of buckets with eight places each. A client's bucket follows
-// from a keyed hash; in a full bucket the newcomer takes the place of whoever was silent longest,
-// of those first whose Epoch is not their own, because forgetting that one would turn his Epoch
-// back. The keys of a bucket fill one cache line, so a look-up costs that line and the record's.
+// from a keyed hash, and so does the place in it where he stands if it was free when he came: one
+// cache line tells. The keys of a bucket fill another, for those who stand elsewhere. In a full
+// bucket the newcomer takes the place of whoever was silent longest, of those first whose Epoch is
+// not their own, because forgetting that one would turn his Epoch back.
 //
 // Limits are the generic cell rate algorithm: one moment says when the client will have his whole
 // burst again. Every request moves it on by 1/rate; a client is over his rate when it would lie
@@ -14,12 +15,18 @@ enum {
 	LEASES_A_REQUEST = 64 // looked at, they cost about as much as a request
 };
 
-struct bucket {
-	uint64_t keys[PLACES]; // 0: free
-	struct server_client clients[PLACES];
+struct place {
+	_Alignas(CACHE_LINE) struct server_client client;
 };
 
-static_assert(sizeof(struct bucket) % CACHE_LINE == 0, "buckets begin on a line");
+static_assert(sizeof(struct place) == CACHE_LINE, "one line a client");
+
+struct bucket {
+	_Alignas(CACHE_LINE) uint64_t keys[PLACES]; // 0: free
+	struct place places[PLACES];
+};
+
+static_assert(sizeof(struct bucket) == 9 * CACHE_LINE, "the keys' line and eight others");
 
 struct server_clients {
 	_Alignas(CACHE_LINE) struct secret secret;
@@ -55,26 +62,60 @@ static uint64_t key_of(uint8_t realm, ip4 address)
 	return (uint64_t)1 << 40 | (uint64_t)realm << 32 | address;
 }
 
-static struct bucket *bucket_of(const struct server_clients *t, uint64_t key)
-{
-	uint32_t at = hash_range(hash_u64(key, &t->secret), t->n_buckets);
+struct home { // where a client is looked for first
+	struct bucket *bucket;
+	unsigned place;
+};
 
-	return (struct bucket *)&t->buckets[at];
+static struct home home_of(const struct server_clients *t, uint64_t key)
+{
+	uint64_t hash = hash_u64(key, &t->secret);
+
+	return (struct home){(struct bucket *)&t->buckets[hash_range(hash, t->n_buckets)],
+		(unsigned)hash % PLACES};
 }
 
-static struct server_client *find_in(struct bucket *b, uint64_t key)
+// A free place has the address 0, which no source has.
+static bool is_he(const struct server_client *c, uint8_t realm, ip4 address)
 {
+	return c->address == address && c->realm == realm;
+}
+
+static struct server_client *find_in(const struct home *h, uint64_t key, uint8_t realm, ip4 address)
+{
+	struct bucket *b = h->bucket;
+
+	if (likely(is_he(&b->places[h->place].client, realm, address)))
+		return &b->places[h->place].client;
 	for (unsigned i = 0; i < PLACES; i++)
 		if (b->keys[i] == key)
-			return &b->clients[i];
+			return &b->places[i].client;
 	return NULL;
 }
 
 struct server_client *server_client_find(const struct server_clients *t, uint8_t realm, ip4 address)
 {
 	uint64_t key = key_of(realm, address);
+	struct home h = home_of(t, key);
 
-	return find_in(bucket_of(t, key), key);
+	return find_in(&h, key, realm, address);
+}
+
+struct server_client *server_client_expect(
+	const struct server_clients *t, uint8_t realm, ip4 address)
+{
+	struct home h = home_of(t, key_of(realm, address));
+	struct server_client *expected = &h.bucket->places[h.place].client;
+
+	__builtin_prefetch(expected, 1);
+	return expected;
+}
+
+void server_client_settle(const struct server_clients *t, const struct server_client *expected,
+	uint8_t realm, ip4 address)
+{
+	if (unlikely(!is_he(expected, realm, address)))
+		__builtin_prefetch(home_of(t, key_of(realm, address)).bucket->keys, 0);
 }
 
 // What forgetting him would cost: an Epoch that turns back, a client who is not told of his loss.
@@ -91,14 +132,17 @@ static bool is_cheaper(const struct server_client *a, const struct server_client
 	return a_worth != b_worth ? a_worth < b_worth : a->seen_s < b->seen_s;
 }
 
-static unsigned place_in(const struct bucket *b, uint32_t now_s)
+static unsigned place_in(const struct home *h, uint32_t now_s)
 {
-	unsigned best = 0;
+	const struct bucket *b = h->bucket;
+	unsigned best = h->place;
 
+	if (b->keys[best] == 0)
+		return best;
 	for (unsigned i = 0; i < PLACES; i++) {
 		if (b->keys[i] == 0)
 			return i;
-		if (is_cheaper(&b->clients[i], &b->clients[best], now_s))
+		if (is_cheaper(&b->places[i].client, &b->places[best].client, now_s))
 			best = i;
 	}
 	return best;
@@ -108,16 +152,17 @@ static struct server_client *find_or_make(
 	struct server_clients *t, uint8_t realm, ip4 address, uint32_t now_s)
 {
 	uint64_t key = key_of(realm, address);
-	struct bucket *b = bucket_of(t, key);
-	struct server_client *client = find_in(b, key);
+	struct home h = home_of(t, key);
+	struct server_client *client = find_in(&h, key, realm, address);
 	unsigned i;
 
-	if (client != NULL)
+	if (likely(client != NULL))
 		return client;
-	i = place_in(b, now_s);
-	b->keys[i] = key;
-	b->clients[i] = (struct server_client){.address = address, .realm = realm};
-	return &b->clients[i];
+	i = place_in(&h, now_s);
+	client = &h.bucket->places[i].client;
+	h.bucket->keys[i] = key;
+	*client = (struct server_client){.address = address, .realm = realm};
+	return client;
 }
 
 // ---- limits ----------------------------------------------------------------------------------
@@ -151,8 +196,10 @@ bool server_client_admit(struct server_clients *t, const struct server_policy *p
 	uint8_t realm, ip4 address, ns now, struct server_client **out)
 {
 	uint32_t now_s = (uint32_t)(now / NS_PER_S);
-	struct server_client *client = find_or_make(t, realm, address, now_s);
+	struct server_client *client = *out;
 
+	if (client == NULL || unlikely(!is_he(client, realm, address)))
+		client = find_or_make(t, realm, address, now_s);
 	*out = client;
 	client->guest = false;
 	client->requests++;
@@ -200,7 +247,7 @@ bool server_clients_walk(const struct server_clients *t, uint32_t *cursor, uint3
 		const struct bucket *b = &t->buckets[*cursor / PLACES];
 		unsigned i = *cursor % PLACES;
 
-		if (b->keys[i] != 0 && !see(ctx, &b->clients[i]))
+		if (b->keys[i] != 0 && !see(ctx, &b->places[i].client))
 			return false;
 	}
 	return *cursor >= end;

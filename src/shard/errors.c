@@ -37,13 +37,16 @@ enum verdict refuse(
 	return p->stage == PKT_HAIRPINNED ? error_to_hairpin(b, p) : VERDICT_REPLY;
 }
 
-// An inside host complains about a packet it got: the embedded destination is our subscriber.
+// An inside host complains about a packet it got: the embedded destination is our subscriber. What
+// has no ports was never translated, and what passed untranslated was seen to before.
 enum verdict error_from_inside(struct burst *b, struct pkt *p, bool to_pool)
 {
 	struct nat_key key = {
 		p->inner.dst, p->inner.dport, iface_of(b->c, p)->realm, p->inner.kind};
 	struct recipe to;
 
+	if (p->inner.kind == PKT_OTHER)
+		return drop(b->s, p, DROP_ICMP_EMBEDDED);
 	if (!nat_peek_out(b->s->nat, &key, &to))
 		return drop(b->s, p, DROP_ICMP_NO_MAPPING);
 	if (!to_pool && conf_group_of(b->c, key.realm, p->dst) != PREFIX_NONE)
@@ -51,6 +54,8 @@ enum verdict error_from_inside(struct burst *b, struct pkt *p, bool to_pool)
 	if (!to_pool && !route(b->c, 0, p))
 		return drop(b->s, p, DROP_NO_ROUTE);
 	xlat_error_from_inside(p, to);
+	if (!xlat_is_atomic(p)) // it is one of many hosts' now (RFC 6864)
+		identify(b, p);
 	b->s->counters.icmp_errors_translated++;
 	if (!to_pool)
 		return VERDICT_PASS;
@@ -65,7 +70,7 @@ enum verdict error_from_outside(struct burst *b, struct pkt *p)
 	struct recipe at = {p->inner.src, p->inner.sport}, remote = {p->inner.dst, p->inner.dport};
 	struct nat_key to;
 
-	if (p->inner.src != p->dst)
+	if (p->inner.src != p->dst || p->inner.kind == PKT_OTHER)
 		return drop(b->s, p, DROP_ICMP_EMBEDDED);
 	if (!nat_peek_in(b->s->nat, p->inner.kind, at, &to) ||
 		!nat_may_complain(b->s->nat, p->inner.kind, at, remote))

@@ -38,6 +38,18 @@ static enum drop judge(const struct conf *c, const struct pkt *p, enum conf_frag
 	return *behaviour == CONF_FRAGMENTS_DROP_ALL ? DROP_FRAGMENT : DROP_NONE;
 }
 
+// RFC 8158 s.4.6.7.5, with whose piece found no room; of those from outside nobody's name.
+static enum verdict refuse_piece(struct burst *b, struct pkt *p, enum drop why)
+{
+	bool outside = is_from_outside(b->c, p);
+	struct nat_key who = {.host = outside ? 0 : p->src, .realm = realm_of(b->c, p)};
+
+	if (why == DROP_FRAG_TABLE)
+		nat_event_refused(b->s->nat, NAT_EVENT_QUOTA_FRAGMENTS, (uint8_t)group_of(b->c, p),
+			&who, b->c->fragments, b->now_s);
+	return drop(b->s, p, why);
+}
+
 // ---- which octets have come ------------------------------------------------------------------
 
 enum placing {
@@ -150,7 +162,7 @@ static enum verdict go_on(
 	if (r->state == RECORD_WAITING && f->first != 0)
 		why = held_refuses(b, r, p);
 	if (why != DROP_NONE)
-		return drop(b->s, p, why);
+		return refuse_piece(b, p, why);
 	switch (place(r, f)) {
 	case PLACED:
 		break;
@@ -179,9 +191,9 @@ static enum verdict begin(struct burst *b, struct pkt *p, const struct datagram_
 	else if (f->first != 0)
 		why = held_refuses(b, NULL, p);
 	if (why != DROP_NONE)
-		return drop(b->s, p, why);
+		return refuse_piece(b, p, why);
 	r = record_make(b->s->fragments, is_from_outside(b->c, p), f->first != 0, key, b->now);
-	return r == NULL ? drop(b->s, p, DROP_FRAG_TABLE) : go_on(b, p, r, f);
+	return r == NULL ? refuse_piece(b, p, DROP_FRAG_TABLE) : go_on(b, p, r, f);
 }
 
 // This piece is of no use, and so are all others of its datagram.

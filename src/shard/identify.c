@@ -27,8 +27,9 @@ static uint32_t shards_of(const struct burst *b, ip4 external)
 static uint16_t draw(struct burst *b, const struct pkt *p)
 {
 	struct fragments *f = b->s->fragments;
-	struct datagram_key key = {p->src, p->dst, 0, 0, p->protocol};
-	uint16_t *counter = &f->counters[record_hash(f, &key) % IDENTIFIERS];
+	uint64_t ends = (uint64_t)p->src << 32 | p->dst;
+	uint64_t key = ends + p->protocol * UINT64_C(0x9e3779b97f4a7c15);
+	uint16_t *counter = &f->counters[hash_u64(key, &f->secret) % IDENTIFIERS];
 	uint32_t n = b->s->n_shards > 1 ? shards_of(b, p->src) : 1;
 
 	if (n == 1)
@@ -39,13 +40,14 @@ static uint16_t draw(struct burst *b, const struct pkt *p)
 
 // The record of a resolved fragment's datagram. It may have ended in this burst, but then it has
 // its contents still.
-static struct record *record_of(const struct burst *b, const struct pkt *p)
+static __attribute__((noinline)) struct record *record_of(
+	const struct burst *b, const struct pkt *p)
 {
 	struct fragments *f = b->s->fragments;
 	const struct ip4_wire *ip = (const void *)p->l3;
 	struct record *r;
 
-	if (!p->resolved || p->datagram >= f->sides[0].n)
+	if (p->datagram >= f->sides[0].n)
 		return NULL;
 	r = &f->records[p->datagram];
 	return r->key.dst == p->dst && r->key.protocol == p->protocol && be16_eq(ip->id, r->key.id)
@@ -55,9 +57,9 @@ static struct record *record_of(const struct burst *b, const struct pkt *p)
 
 void identify(struct burst *b, struct pkt *p)
 {
-	struct record *r = record_of(b, p);
+	struct record *r = unlikely(p->resolved) ? record_of(b, p) : NULL;
 
-	if (r == NULL) {
+	if (likely(r == NULL)) {
 		xlat_identify(p, draw(b, p));
 		return;
 	}

@@ -28,51 +28,58 @@ static struct nat_in look_in(const struct pkt *p)
 	return in;
 }
 
+// Errors, fragments, other protocols. PASS: it has become a packet with ports, and goes on.
+static __attribute__((noinline)) enum verdict sort_odd(struct burst *b, struct pkt *p)
+{
+	if (p->kind == PKT_ICMP_ERROR)
+		return error_from_outside(b, p);
+	if (p->kind == PKT_OTHER)
+		return drop(b->s, p, DROP_PROTOCOL);
+	return fragment_sort(b, p);
+}
+
 enum verdict inbound_sort(struct burst *b, unsigned i)
 {
 	struct pkt *p = &b->packets[i];
 	const struct conf_local *local = conf_find_local(b->c, 0, p->dst);
 	const struct ip4_wire *ip = (const void *)p->l3;
+	enum verdict sorted;
 
-	if (local == NULL)
+	if (unlikely(local == NULL))
 		return foreign(b, p);
-	if (p->stage == PKT_FRESH && conf_find_local(b->c, 0, p->src) != NULL)
+	if (likely(p->stage == PKT_FRESH) && unlikely(conf_find_local(b->c, 0, p->src) != NULL))
 		return drop(b->s, p, DROP_SPOOFED);
-	if (local->kind != CONF_LOCAL_POOL)
+	if (unlikely(local->kind != CONF_LOCAL_POOL))
 		return local_packet(b, p, local);
-	if (p->stage == PKT_FRESH && ip->ttl <= 1)
+	if (unlikely(ip->ttl <= 1) && p->stage == PKT_FRESH)
 		return refuse(b, p, DROP_TTL, ICMP_TIME_EXCEEDED, 0, 0);
-	if (p->kind == PKT_ICMP_ERROR)
-		return error_from_outside(b, p);
-	if (p->kind == PKT_FRAGMENT) {
-		enum verdict sorted = fragment_sort(b, p);
-		if (sorted != VERDICT_PASS)
+	if (unlikely(p->kind > PKT_ECHO)) {
+		sorted = sort_odd(b, p);
+		if (sorted != VERDICT_PASS || p->kind > PKT_ECHO)
 			return sorted;
 	}
-	if (p->kind == PKT_OTHER)
-		return drop(b->s, p, DROP_PROTOCOL);
-	if (p->kind == PKT_TCP && !p->later && !tcp_flags_are_possible(p->tcp_flags))
+	if (unlikely(!tcp_makes_sense(p)))
 		return drop(b->s, p, DROP_TCP_FLAGS);
 	b->in_at[b->n_in] = (uint8_t)i;
 	b->in[b->n_in++] = look_in(p);
 	return VERDICT_PASS;
 }
 
-static enum verdict finish_in(struct burst *b, struct pkt *p, struct nat_key to)
+static inline enum verdict finish_in(struct burst *b, struct pkt *p, struct nat_key to)
 {
-	ip4 external = p->dst;
+	const struct way *way = &b->arriving;
 
-	p->dst = to.host; // where the packet is to go, before it says so
-	if (!route(b->c, to.realm, p))
+	if (unlikely(!way_covers(way, to.realm, to.host)) &&
+		way_find(b, &b->arriving, to.realm, to.host, false) != DROP_NONE)
 		return drop(b->s, p, DROP_NO_ROUTE);
-	p->dst = external;
-	if (!fits_link(b->c, p) && !may_be_cut(p))
-		return refuse(b, p, DROP_MTU_DF, ICMP_UNREACHABLE, ICMP_TOO_BIG, link_mtu(b->c, p));
+	way_take(way, p, to.host);
+	if (unlikely(p->len > way->mtu) && !may_be_cut(p))
+		return refuse(b, p, DROP_MTU_DF, ICMP_UNREACHABLE, ICMP_TOO_BIG, way->mtu);
 	xlat_destination(p, (struct recipe){to.host, to.port});
-	if (p->kind == PKT_TCP && p->tcp_flags & TCP_SYN && !p->later)
+	if (unlikely(p->kind == PKT_TCP && p->tcp_flags & TCP_SYN) && !p->later)
 		clamp_mss(b, p, to.realm, to.host);
 	b->s->counters.translated_in++;
-	return send_on(b, p);
+	return unlikely(p->len > way->mtu) ? send_in_pieces(b, p) : VERDICT_PASS;
 }
 
 // What is kept out learns nothing: not by FILTERs (RFC 6887 s.13.3) and not otherwise, but for a

@@ -40,7 +40,7 @@ bool is_impossible_source(const struct conf *c, const struct pkt *p)
 {
 	const struct conf_interface *iface = iface_of(c, p);
 
-	return conf_find_local(c, iface->realm, p->src) != NULL || is_subnet_end(iface, p->src);
+	return is_subnet_end(iface, p->src) || conf_find_local(c, iface->realm, p->src) != NULL;
 }
 
 enum verdict local_packet(struct burst *b, struct pkt *p, const struct conf_local *local)
@@ -55,9 +55,10 @@ enum verdict local_packet(struct burst *b, struct pkt *p, const struct conf_loca
 	case PKT_ECHO:
 		return echo(b, p);
 	case PKT_UDP:
-		group = pcp_group(b->c, p, local);
+		group = pcp_group(
+			b->c, p, local, group_of_host(b, iface_of(b->c, p)->realm, p->src));
 		if (group != PREFIX_NONE)
-			return pcp_packet(b, p, group);
+			return pcp_sort(b, p, group);
 		return refuse(
 			b, p, DROP_LOCAL_PROTOCOL, ICMP_UNREACHABLE, ICMP_PORT_UNREACHABLE, 0);
 	case PKT_TCP:

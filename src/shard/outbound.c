@@ -34,32 +34,58 @@ static void queue_out(struct burst *b, unsigned i, uint8_t realm)
 	out->remote = (struct recipe){p->dst, p->dport};
 }
 
-// PASS: it may leave for the Internet.
-static enum verdict sort_leaving(struct burst *b, struct pkt *p)
+static __attribute__((noinline)) enum verdict find_leaving(struct burst *b, struct pkt *p)
 {
-	if (conf_group_of(b->c, iface_of(b->c, p)->realm, p->dst) != PREFIX_NONE)
+	switch (way_find(b, &b->leaving, iface_of(b->c, p)->realm, p->dst, true)) {
+	case DROP_NONE:
+		return VERDICT_PASS;
+	case DROP_INSIDE_TO_INSIDE:
 		return drop(b->s, p, DROP_INSIDE_TO_INSIDE);
-	if (!route(b->c, 0, p))
+	default:
 		return refuse(b, p, DROP_NO_ROUTE, ICMP_UNREACHABLE, ICMP_NET_UNREACHABLE, 0);
-	if (!fits_link(b->c, p) && !may_be_cut(p))
-		return refuse(b, p, DROP_MTU_DF, ICMP_UNREACHABLE, ICMP_TOO_BIG, link_mtu(b->c, p));
+	}
+}
+
+static __attribute__((noinline)) enum verdict too_long(struct burst *b, unsigned i, uint16_t mtu)
+{
+	struct pkt *p = &b->packets[i];
+
+	if (!may_be_cut(p))
+		return refuse(b, p, DROP_MTU_DF, ICMP_UNREACHABLE, ICMP_TOO_BIG, mtu);
+	b->cut |= 1u << i;
 	return VERDICT_PASS;
 }
 
-// PASS: a packet that has ports, with the flags of one.
-static enum verdict sort_transport(struct burst *b, struct pkt *p)
+// PASS: it may leave for the Internet.
+static inline enum verdict sort_leaving(struct burst *b, unsigned i, uint8_t realm)
 {
-	enum verdict sorted = VERDICT_PASS;
+	struct pkt *p = &b->packets[i];
+	enum verdict found;
 
-	if (p->kind == PKT_OTHER)
-		return drop(b->s, p, DROP_PROTOCOL);
-	if (p->kind == PKT_FRAGMENT)
-		sorted = fragment_sort(b, p);
-	if (sorted != VERDICT_PASS)
-		return sorted;
-	if (p->kind == PKT_TCP && !p->later && !tcp_flags_are_possible(p->tcp_flags))
-		return drop(b->s, p, DROP_TCP_FLAGS);
+	if (unlikely(!way_covers(&b->leaving, realm, p->dst))) {
+		found = find_leaving(b, p);
+		if (found != VERDICT_PASS)
+			return found;
+	}
+	way_take(&b->leaving, p, p->dst);
+	if (unlikely(p->len > b->leaving.mtu))
+		return too_long(b, i, b->leaving.mtu);
 	return VERDICT_PASS;
+}
+
+// Errors, fragments, other protocols. False: it has become a packet with ports, and goes on.
+static __attribute__((noinline)) bool sort_odd(
+	struct burst *b, struct pkt *p, bool to_pool, enum verdict *sorted)
+{
+	if (p->kind == PKT_ICMP_ERROR)
+		*sorted = error_from_inside(b, p, to_pool);
+	else if (p->kind == PKT_OTHER)
+		*sorted = drop(b->s, p, DROP_PROTOCOL);
+	else
+		*sorted = fragment_sort(b, p);
+	if (p->kind > PKT_ECHO || *sorted != VERDICT_PASS)
+		return true;
+	return b->s->passes && !to_pool && pass_out(b, p, sorted);
 }
 
 enum verdict outbound_sort(struct burst *b, unsigned i)
@@ -68,23 +94,21 @@ enum verdict outbound_sort(struct burst *b, unsigned i)
 	uint8_t realm = iface_of(b->c, p)->realm;
 	const struct conf_local *local = conf_find_local(b->c, realm, p->dst);
 	bool to_pool = local != NULL && local->kind == CONF_LOCAL_POOL;
-	enum verdict sorted;
+	enum verdict sorted = VERDICT_PASS;
 
 	if (local != NULL && !to_pool)
 		return local_packet(b, p, local);
-	if (b->s->passes && !to_pool && pass_out(b, p, &sorted))
+	if (unlikely(b->s->passes) && !to_pool && pass_out(b, p, &sorted))
 		return sorted;
-	if (ttl_of(p) <= NO_TTL_LEFT)
+	if (unlikely(ttl_of(p) <= NO_TTL_LEFT))
 		return refuse(b, p, DROP_TTL, ICMP_TIME_EXCEEDED, 0, 0);
-	if (p->kind == PKT_ICMP_ERROR)
-		return error_from_inside(b, p, to_pool);
-	sorted = sort_transport(b, p);
-	if (sorted == VERDICT_PASS && p->resolved && b->s->passes && !to_pool &&
-		pass_out(b, p, &sorted))
+	if (unlikely(p->kind > PKT_ECHO) && sort_odd(b, p, to_pool, &sorted))
 		return sorted;
-	if (sorted == VERDICT_PASS && !to_pool)
-		sorted = sort_leaving(b, p);
-	if (sorted != VERDICT_PASS)
+	if (unlikely(!tcp_makes_sense(p)))
+		return drop(b->s, p, DROP_TCP_FLAGS);
+	if (likely(!to_pool))
+		sorted = sort_leaving(b, i, realm);
+	if (unlikely(sorted != VERDICT_PASS))
 		return sorted;
 	p->stage = to_pool ? PKT_HAIRPINNED : PKT_FRESH;
 	queue_out(b, i, realm);
@@ -104,8 +128,9 @@ static void note_syn(struct burst *b, struct pkt *p, ip4 host, struct recipe ext
 }
 
 // First the source is translated as for any packet that leaves; then it is a packet from outside.
-static enum verdict finish_out(struct burst *b, struct pkt *p, struct recipe to)
+static inline enum verdict finish_out(struct burst *b, unsigned i, struct recipe to)
 {
+	struct pkt *p = &b->packets[i];
 	bool to_pool = p->stage == PKT_HAIRPINNED;
 	ip4 host = p->src;
 
@@ -113,11 +138,11 @@ static enum verdict finish_out(struct burst *b, struct pkt *p, struct recipe to)
 	xlat_source(p, to);
 	if (!xlat_is_atomic(p))
 		identify(b, p);
-	if (is_syn(p))
+	if (unlikely(is_syn(p)))
 		note_syn(b, p, host, to);
 	b->s->counters.translated_out++;
-	if (!to_pool)
-		return send_on(b, p);
+	if (likely(!to_pool))
+		return unlikely(b->cut >> i & 1) ? send_in_pieces(b, p) : VERDICT_PASS;
 	p->stage = PKT_HAIRPINNED;
 	return hairpin(b, p);
 }
@@ -170,7 +195,7 @@ static enum verdict create_out(struct burst *b, unsigned at)
 {
 	struct pkt *p = &b->packets[b->out_at[at]];
 	struct nat_out *out = &b->out[at];
-	uint32_t group = conf_group_of(b->c, out->key.realm, p->src);
+	uint32_t group = group_of_host(b, out->key.realm, p->src);
 	enum drop why = DROP_NO_POLICY;
 
 	if (is_impossible_source(b->c, p))
@@ -181,21 +206,33 @@ static enum verdict create_out(struct burst *b, unsigned at)
 		p->stage = PKT_FRESH;
 		return refuse_create(b, p, why);
 	}
-	return finish_out(b, p, out->to);
+	return finish_out(b, b->out_at[at], out->to);
 }
+
+static __attribute__((noinline)) void look_ahead(const struct burst *b, uint32_t found)
+{
+	struct nat_ahead ahead[SHARD_BURST];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < b->n_out; i++) {
+		if (!(found >> i & 1))
+			ahead[n++] = (struct nat_ahead){.key = b->out[i].key};
+	}
+	nat_look_ahead(b->s->nat, ahead, n);
+}
+
+#define ALL_FOUND UINT32_MAX // of SHARD_BURST packets
 
 void outbound_finish(struct burst *b)
 {
 	uint32_t found = nat_find_out(b->s->nat, b->out, b->n_out, b->now_s);
 
+	if (unlikely(found != ALL_FOUND >> (SHARD_BURST - b->n_out)))
+		look_ahead(b, found);
 	for (unsigned i = 0; i < b->n_out; i++) {
-		if (!(found >> i & 1))
-			nat_prefetch_create(b->s->nat, &b->out[i].key);
-	}
-	for (unsigned i = 0; i < b->n_out; i++) {
-		struct pkt *p = &b->packets[b->out_at[i]];
+		unsigned at = b->out_at[i];
 
-		b->verdicts[b->out_at[i]] =
-			found >> i & 1 ? finish_out(b, p, b->out[i].to) : create_out(b, i);
+		b->verdicts[at] =
+			likely(found >> i & 1) ? finish_out(b, at, b->out[i].to) : create_out(b, i);
 	}
 }

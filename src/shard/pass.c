@@ -15,32 +15,39 @@ struct endpoint { // the one outside
 	uint8_t protocol;
 };
 
-static uint8_t ip_protocol(uint8_t kind)
+static uint8_t quoted_protocol(const struct pkt *p)
 {
-	return kind == PKT_UDP ? IP_UDP : kind == PKT_TCP ? IP_TCP : IP_ICMP;
+	const struct ip4_wire *quoted = (const void *)(p->l3 + p->inner.at);
+
+	return quoted->protocol;
 }
 
 // Of an ICMP error it is what the packet that it is about says.
 static struct endpoint endpoint_to(const struct pkt *p)
 {
 	if (p->kind == PKT_ICMP_ERROR)
-		return (struct endpoint){p->inner.src, p->inner.sport, ip_protocol(p->inner.kind)};
+		return (struct endpoint){p->inner.src, p->inner.sport, quoted_protocol(p)};
 	return (struct endpoint){p->dst, p->kind == PKT_FRAGMENT ? 0 : p->dport, p->protocol};
 }
 
 static struct endpoint endpoint_from(const struct pkt *p)
 {
 	if (p->kind == PKT_ICMP_ERROR)
-		return (struct endpoint){p->inner.dst, p->inner.dport, ip_protocol(p->inner.kind)};
+		return (struct endpoint){p->inner.dst, p->inner.dport, quoted_protocol(p)};
 	return (struct endpoint){p->src, p->kind == PKT_FRAGMENT ? 0 : p->sport, p->protocol};
 }
 
-// Whose host this is that the packet comes from, or goes to. Nobody speaks for another.
-static uint32_t group_of(const struct conf *c, uint8_t realm, const struct pkt *p, ip4 host)
+// An error from inside is the receiver's, to the sender: nobody speaks for another, and a quote
+// that names somebody who passes is no way to anybody else.
+static bool is_own_error_out(const struct pkt *p)
 {
-	if (p->kind == PKT_ICMP_ERROR && p->inner.src != host && p->inner.dst != host)
-		return PREFIX_NONE;
-	return conf_group_of(c, realm, host);
+	return p->kind != PKT_ICMP_ERROR || (p->inner.dst == p->src && p->inner.src == p->dst);
+}
+
+// One from outside is about what its receiver sent, whoever tells it (RFC 4787 REQ-12a).
+static bool is_own_error_in(const struct pkt *p)
+{
+	return p->kind != PKT_ICMP_ERROR || p->inner.src == p->dst;
 }
 
 static bool passes(const struct conf *c, uint32_t group, const struct endpoint *e)
@@ -67,7 +74,7 @@ bool pass_out(struct burst *b, struct pkt *p, enum verdict *verdict)
 	uint8_t realm = iface_of(b->c, p)->realm;
 	struct endpoint to = endpoint_to(p);
 
-	if (!passes(b->c, group_of(b->c, realm, p, p->src), &to))
+	if (!is_own_error_out(p) || !passes(b->c, conf_group_of(b->c, realm, p->src), &to))
 		return false;
 	if (is_impossible_source(b->c, p))
 		*verdict = drop(b->s, p, DROP_SPOOFED);
@@ -83,8 +90,8 @@ bool pass_in(struct burst *b, struct pkt *p, enum verdict *verdict)
 {
 	struct endpoint from = endpoint_from(p);
 
-	for (unsigned realm = 1; realm < b->c->n_realms; realm++) {
-		if (!passes(b->c, group_of(b->c, (uint8_t)realm, p, p->dst), &from))
+	for (unsigned realm = 1; realm < b->c->n_realms && is_own_error_in(p); realm++) {
+		if (!passes(b->c, conf_group_of(b->c, (uint8_t)realm, p->dst), &from))
 			continue;
 		if (conf_find_local(b->c, 0, p->src) != NULL)
 			*verdict = drop(b->s, p, DROP_SPOOFED);

@@ -16,6 +16,45 @@ bool route(const struct conf *c, uint8_t realm, struct pkt *p)
 	return true;
 }
 
+static void narrow(struct way *way, ip4 first, ip4 last)
+{
+	ip4 end = min_u32(way->first + way->rest, last);
+
+	way->first = max_u32(way->first, first);
+	way->rest = end - way->first;
+}
+
+enum drop way_find(struct burst *b, struct way *way, uint8_t realm, ip4 dst, bool leaving)
+{
+	const struct conf *c = b->c;
+	const struct conf_next_hop *hop;
+	ip4 first, last;
+	uint32_t i = prefix_table_find_around(&c->routes[leaving ? 0 : realm], dst, &first, &last);
+
+	*way = (struct way){.first = first, .rest = last - first, .realm = realm};
+	if (leaving &&
+		prefix_table_find_around(&c->subscribers[realm], dst, &first, &last) != PREFIX_NONE)
+		return DROP_INSIDE_TO_INSIDE;
+	if (i == PREFIX_NONE)
+		return DROP_NO_ROUTE;
+	if (leaving)
+		narrow(way, first, last);
+	hop = &c->next_hops[i];
+	way->gateway = hop->gateway;
+	way->next_hop = (uint16_t)i;
+	way->mtu = c->interfaces[hop->iface].mtu;
+	return DROP_NONE;
+}
+
+uint32_t sources_find(struct burst *b, uint8_t realm, ip4 host)
+{
+	ip4 first, last;
+	uint32_t group = prefix_table_find_around(&b->c->subscribers[realm], host, &first, &last);
+
+	b->sources = (struct sources){first, last - first, group, realm};
+	return group;
+}
+
 uint16_t link_mtu(const struct conf *c, const struct pkt *p)
 {
 	return c->interfaces[c->next_hops[p->next_hop].iface].mtu;
@@ -84,13 +123,19 @@ void run_packets(struct shard *s, const struct conf *c, ns now, struct pkt *pack
 	b.now_s = (uint32_t)(now / NS_PER_S);
 	b.packets = packets;
 	b.verdicts = verdicts;
-	b.n_out = b.n_in = 0;
+	b.n_out = b.n_in = b.n_pcp = 0;
+	b.leaving.mtu = b.arriving.mtu = 0;
+	b.sources.realm = NO_REALM;
+	b.epoch_group = NO_GROUP;
+	b.cut = 0;
 	for (unsigned i = 0; i < n; i++)
 		verdicts[i] = sort_packet(&b, i);
 	if (b.n_out > 0)
 		outbound_finish(&b);
 	if (b.n_in > 0)
 		inbound_finish(&b);
+	if (b.n_pcp > 0)
+		pcp_finish(&b);
 }
 
 void shard_run(struct shard *s, const struct conf *c, ns now, struct pkt *packets,

@@ -155,6 +155,25 @@ struct shard {
 	struct unasked unasked;
 };
 
+// A stretch of destinations that one next hop serves. Packets of a burst mostly go the same way, so
+// each burst keeps the last one found: two comparisons instead of two binary searches.
+struct way {
+	ip4 first, rest; // first .. first + rest
+	ip4 gateway;     // 0: on-link
+	uint16_t next_hop;
+	uint16_t mtu; // of its link; 0: none was found yet
+	uint8_t realm;
+};
+
+// Likewise a stretch of sources that belong to one group, or to none.
+struct sources {
+	ip4 first, rest;
+	uint32_t group; // or PREFIX_NONE
+	uint16_t realm; // NO_REALM: none was found yet
+};
+#define NO_REALM 256
+#define NO_GROUP UINT16_MAX
+
 // One burst on its way through the shard.
 struct burst {
 	struct shard *s;
@@ -165,10 +184,17 @@ struct burst {
 	struct pkt *packets;
 	enum verdict *verdicts;
 
-	unsigned n_out, n_in;
+	struct way leaving, arriving;
+	struct sources sources;
+	uint32_t epoch_s;     // what its requests are told, of epoch_group
+	uint16_t epoch_group; // NO_GROUP: not reckoned yet
+	uint32_t cut;         // bit set of packets that leave in pieces
+
+	unsigned n_out, n_in, n_pcp;
 	struct nat_out out[SHARD_BURST];
 	struct nat_in in[SHARD_BURST];
 	uint8_t out_at[SHARD_BURST], in_at[SHARD_BURST]; // index into packets
+	uint8_t pcp_at[SHARD_BURST], pcp_group[SHARD_BURST];
 };
 
 static inline const struct conf_interface *iface_of(const struct conf *c, const struct pkt *p)
@@ -219,6 +245,33 @@ void run_packets(struct shard *s, const struct conf *c, ns now, struct pkt *pack
 	enum verdict *verdicts, unsigned n, const struct shard_sink *sink);
 // Sets next hop and via for p->dst in a realm. False: no route.
 bool route(const struct conf *c, uint8_t realm, struct pkt *p);
+// The way around p->dst in a realm; `leaving`: to the Internet, where no inside host of the
+// packet's own realm is. DROP_NONE, DROP_INSIDE_TO_INSIDE or DROP_NO_ROUTE.
+enum drop way_find(struct burst *b, struct way *way, uint8_t realm, ip4 dst, bool leaving);
+
+static inline bool way_covers(const struct way *way, uint8_t realm, ip4 dst)
+{
+	return dst - way->first <= way->rest && way->realm == realm && way->mtu != 0;
+}
+
+static inline void way_take(const struct way *way, struct pkt *p, ip4 dst)
+{
+	p->next_hop = way->next_hop;
+	p->via = way->gateway != 0 ? way->gateway : dst;
+}
+
+// As conf_group_of().
+uint32_t sources_find(struct burst *b, uint8_t realm, ip4 host);
+
+static inline uint32_t group_of_host(struct burst *b, uint8_t realm, ip4 host)
+{
+	const struct sources *s = &b->sources;
+
+	if (likely(host - s->first <= s->rest && s->realm == realm))
+		return s->group;
+	return sources_find(b, realm, host);
+}
+
 // Whether the packet fits the link of its next hop, and if not, whether it may be cut for it.
 bool fits_link(const struct conf *c, const struct pkt *p);
 bool may_be_cut(const struct pkt *p);
@@ -230,6 +283,12 @@ void clamp_mss(struct burst *b, struct pkt *p, uint8_t realm, ip4 host);
 bool tcp_has_data(const struct pkt *p); // false for other protocols
 // Flags that some segment of a TCP connection can have, RFC 9293.
 bool tcp_flags_are_possible(uint8_t flags);
+
+// False only of a TCP header with flags that no segment has.
+static inline bool tcp_makes_sense(const struct pkt *p)
+{
+	return p->kind != PKT_TCP || p->later || tcp_flags_are_possible(p->tcp_flags);
+}
 
 // ---- pass.c ----------------------------------------------------------------------------------
 
@@ -303,8 +362,11 @@ bool is_subnet_end(const struct conf_interface *iface, ip4 ip);
 
 enum verdict local_packet(struct burst *b, struct pkt *p, const struct conf_local *local);
 // The group whose PCP server a UDP packet to one of our addresses is for, or PREFIX_NONE.
-uint32_t pcp_group(const struct conf *c, const struct pkt *p, const struct conf_local *local);
-enum verdict pcp_packet(struct burst *b, struct pkt *p, uint32_t group);
+// `home`: the group that its source belongs to.
+uint32_t pcp_group(
+	const struct conf *c, const struct pkt *p, const struct conf_local *local, uint32_t home);
+enum verdict pcp_sort(struct burst *b, struct pkt *p, uint32_t group); // waits in b->pcp_at
+void pcp_finish(struct burst *b);
 // Whether this source may ask for others.
 bool pcp_is_third_party(const struct server_policy *policy, ip4 source);
 // The worker that owns the host which a PKT_THIRD_PARTY packet is about.
@@ -318,6 +380,9 @@ void newcomer_charge(struct burst *b, const struct pkt *p);
 
 uint32_t group_epoch_s(const struct shard *s, uint32_t group, ns now);
 uint32_t client_epoch_s(const struct shard *s, uint32_t group, uint8_t realm, ip4 client, ns now);
+// The same of a client whose record is at hand (NULL: he has none), and the group's Epoch.
+uint32_t known_epoch_s(const struct shard *s, uint32_t group_s, const struct server_client *record,
+	uint8_t realm, ip4 client, ns now);
 
 // ---- datagram.c ------------------------------------------------------------------------------
 

@@ -83,20 +83,42 @@ static uint32_t count_block_ports(const struct nat_address *share)
 	       size;
 }
 
-// A range whose pieces all have this owner; how many ports it has.
-static uint32_t count_run(const struct conf_external *e, uint16_t w, uint32_t first, uint32_t last)
-{
-	for (uint32_t p = first / 1024; first <= last && p <= last / 1024; p++)
-		cr_assert_eq(e->owner[p], w);
-	return first <= last ? last - first + 1 : 0;
-}
-
 // The first port that is dealt: of a plan the first behind its hosts' ports.
 static uint32_t first_dealt(const struct conf_group *g)
 {
 	const struct nat_plan *p = g->nat.plan;
 
 	return p ? p->port_first + p->hosts_per_address * p->ports_per_host : g->port_first;
+}
+
+// Of a plan the overflow part is cut into at most 64 pieces of equally many blocks.
+uint16_t piece_owner(const struct conf *c, const struct conf_external *e, uint32_t port)
+{
+	const struct conf_group *g = &c->groups[e->group];
+	uint32_t first = first_dealt(g), size = g->nat.port_set_size, length = size;
+
+	if (!e->planned)
+		return e->owner[port / 1024];
+	if (port < first)
+		return e->owner[0];
+	while (length / size * CONF_CUT < (g->port_last + 1u - first) / size)
+		length += size;
+	return e->owner[min_u32((port - first) / length, CONF_CUT - 1)];
+}
+
+// A range whose ports all have this owner; how many they are. No piece is shorter than a block, or
+// than 1024 ports.
+static uint32_t count_run(const struct conf *c, const struct conf_external *e, uint16_t w,
+	uint32_t first, uint32_t last)
+{
+	uint32_t step = min_u32(c->groups[e->group].nat.port_set_size, 1024);
+
+	if (first > last)
+		return 0;
+	for (uint32_t p = first; p <= last; p += step)
+		cr_assert_eq(piece_owner(c, e, p), w);
+	cr_assert_eq(piece_owner(c, e, last), w);
+	return last - first + 1;
 }
 
 // What of port-forwarding-range is given out: of a cut address no piece that has dynamic ports.
@@ -119,7 +141,7 @@ static void check_share(const struct conf *c, const struct conf_external *e, uin
 	const struct nat_address *share, struct given *given)
 {
 	const struct conf_group *g = &c->groups[e->group];
-	uint32_t dynamic = count_run(e, w, share->port_first, share->port_last);
+	uint32_t dynamic = count_run(c, e, w, share->port_first, share->port_last);
 
 	cr_assert(share->ip == e->ip && share->group == e->group && share->planned == e->planned);
 	cr_assert_eq(share->port_set_size, g->nat.port_set_size);
@@ -127,7 +149,7 @@ static void check_share(const struct conf *c, const struct conf_external *e, uin
 	cr_assert_leq(share->port_last, g->port_last);
 	given->dynamic += dynamic;
 	if (share->explicit_first)
-		given->explicit += count_run(e, w, share->explicit_first, share->explicit_last);
+		given->explicit += count_run(c, e, w, share->explicit_first, share->explicit_last);
 	else if (g->nat.explicit_first && g->n_external < c->n_workers)
 		cr_assert_eq(count_block_ports(share), 0,
 			"worker %u has no ports for explicit mappings", w);
@@ -259,7 +281,7 @@ static uint16_t addressee_of(const struct conf *c, const struct conf_external *e
 
 	if (plan && nat_plan_reverse(plan, e->ip, port, &host) == NAT_PLAN_HOST)
 		return conf_inside_owner(c, host);
-	return e->owner[port / 1024];
+	return piece_owner(c, e, port);
 }
 
 static void check_statics(const struct conf *c)

@@ -24,6 +24,8 @@ struct conf *make_conf_format(const struct conf *previous, const char *format, .
 	__attribute__((format(printf, 2, 3)));
 ip4 make_ip(const char *text);
 const struct conf_external *find_external(const struct conf *c, ip4 ip);
+// Whose a port is by the deal, static mappings and the ports of a plan's hosts aside.
+uint16_t piece_owner(const struct conf *c, const struct conf_external *e, uint32_t port);
 
 enum {
 	LINES_MOST = 16

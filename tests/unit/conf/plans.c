@@ -82,7 +82,7 @@ static void check_owners(const struct conf *c)
 	for (uint32_t i = 0; i < c->n_external; i++) {
 		const struct conf_external *e = &c->external[i];
 		for (uint32_t port = 0; port < 65536; port++) {
-			uint16_t wanted = e->owner[port / 1024];
+			uint16_t wanted = piece_owner(c, e, port);
 			ip4 host;
 			if (nat_plan_reverse(p, e->ip, (uint16_t)port, &host) == NAT_PLAN_HOST)
 				wanted = conf_inside_owner(c, host);
@@ -130,27 +130,86 @@ Test(conf, t_7422_a_ports_of_a_host_belong_to_his_worker)
 	}
 }
 
-Test(conf, every_worker_has_every_planned_address_and_its_own_overflow)
+static uint32_t count_blocks(const struct conf *c, uint32_t i, uint16_t w)
 {
-	struct conf *c = make_plan(3, "100.64.0.0/24", "203.0.113.0/30",
-		"port-set-size: 64, deterministic: {ports-per-subscriber: 512}");
-	uint32_t first = 1024 + 64 * 512;
+	struct nat_address share;
+
+	cr_assert(conf_external_share(c, i, w, &share) && share.planned);
+	if (share.port_first > share.port_last)
+		return 0;
+	cr_assert_eq(share.port_first % share.port_set_size, 0);
+	return (share.port_last + 1u - share.port_first) / share.port_set_size;
+}
+
+// A pool of four; the overflow part of each has so many blocks.
+static void check_overflow(
+	const char *inside, const char *rest, uint32_t workers, uint32_t n_blocks)
+{
+	struct conf *c = make_plan(workers, inside, "203.0.113.0/30", rest);
+	uint32_t all[CONF_MAX_WORKERS] = {0}, pieces = min_u32(n_blocks, CONF_CUT);
+	uint32_t longest = (n_blocks + CONF_CUT - 1) / CONF_CUT, most = 0, least = UINT32_MAX;
 
 	for (uint32_t i = 0; i < c->n_external; i++) {
-		uint32_t with_overflow = 0;
-		for (uint16_t w = 0; w < 3; w++) {
+		uint32_t sum = 0;
+		cr_assert_eq(c->external[i].whole, CONF_CUT_ADDRESS, "hosts are elsewhere");
+		for (uint16_t w = 0; w < workers; w++) {
+			uint32_t n = count_blocks(c, i, w);
+			cr_assert(n > 0 || pieces < workers, "%s: worker %u has none", rest, w);
+			all[w] += n;
+			sum += n;
+		}
+		cr_assert_eq(sum, n_blocks, "%s: %u blocks", rest, sum);
+	}
+	for (uint16_t w = 0; w < workers; w++) {
+		most = max_u32(most, all[w]);
+		least = min_u32(least, all[w]);
+	}
+	// One piece of rounding, and one that the last piece may be shorter, of each address.
+	cr_assert_leq(most - least, 2 * longest * c->n_external, "%s, %u workers", rest, workers);
+	conf_destroy(c);
+}
+
+Test(conf, t_7422_every_worker_has_overflow_of_every_address)
+{
+	static const struct {
+		const char *inside, *rest;
+		uint32_t n_blocks;
+	} cases[] = {
+		{"100.64.0.0/24", "port-set-size: 64, deterministic: {ports-per-subscriber: 512}",
+			496},
+		{"100.64.0.0/24", "port-set-size: 64", 48},
+		{"100.64.0.0/24", "port-set-size: 4, deterministic: {ports-per-subscriber: 4}",
+			16064},
+		{"100.64.0.0/24", "port-set-size: 512", 62},
+		{"100.64.0.0/28", "port-set-size: 2048, deterministic: {overflow: 20480}", 11},
+		// Less than a block for each; and none.
+		{"100.64.0.0/24", "port-set-size: 64, port-range: [1024, 5247]", 2},
+		{"100.64.0.0/24", "port-set-size: 16", 0},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		for (uint32_t workers = 2; workers <= 9; workers++)
+			check_overflow(cases[i].inside, cases[i].rest, workers, cases[i].n_blocks);
+	}
+}
+
+Test(conf, the_overflow_of_an_address_is_cut_in_two_for_two_workers)
+{
+	struct conf *c = make_plan(2, "100.64.0.0/24", "203.0.113.0/31", "port-set-size: 64");
+	uint32_t begins[2] = {0, 0};
+
+	// 128 hosts with 448 ports each; 112 blocks remain, and the one who begins has the first.
+	for (uint32_t i = 0; i < 2; i++) {
+		for (uint16_t w = 0; w < 2; w++) {
 			struct nat_address share;
 			cr_assert(conf_external_share(c, i, w, &share));
-			cr_assert(share.planned);
-			if (share.port_first > share.port_last)
-				continue;
-			cr_assert_eq(share.port_first, first);
-			cr_assert_eq(share.port_last, 65535);
-			with_overflow++;
+			bool first = share.port_first == 58368;
+			cr_assert_eq(share.port_first, first ? 58368 : 61952);
+			cr_assert_eq(share.port_last, first ? 61951 : 65535);
+			begins[w] += first;
 		}
-		cr_assert_eq(with_overflow, 1);
-		cr_assert_eq(c->external[i].whole, CONF_CUT_ADDRESS, "hosts are elsewhere");
 	}
+	cr_assert(begins[0] == 1 && begins[1] == 1);
 	conf_destroy(c);
 }
 

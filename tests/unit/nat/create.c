@@ -103,7 +103,7 @@ Test(nat, two_packets_of_one_burst_make_one_mapping)
 		{.key = key_of(HOST, NAT_UDP, 1)}, {.key = key_of(HOST, NAT_UDP, 1)}};
 
 	cr_assert_eq(nat_find_out(w.nat, p, 2, w.now_s), 0);
-	nat_prefetch_create(w.nat, &p[0].key);
+	nat_look_ahead(w.nat, &(struct nat_ahead){.key = p[0].key}, 1);
 	cr_assert_eq(nat_create(w.nat, &w.policy, 0, &p[0], w.now_s), DROP_NONE);
 	cr_assert_eq(nat_create(w.nat, &w.policy, 0, &p[1], w.now_s), DROP_NONE);
 	cr_assert(recipe_eq(p[0].to, p[1].to));

@@ -259,6 +259,38 @@ Test(nat, t_17_a_a_mapping_is_told_as_implicit_while_no_lease_hangs_on_it)
 	world_close(&w);
 }
 
+// Its port is in nobody's block: without a record of its own nothing would say whose it still is.
+Test(nat, t_17_a_a_mapping_that_outlives_its_lease_outside_of_blocks_is_told)
+{
+	struct world w = world_open(&WORLD_LIMITS, 64);
+	struct nat_address share = {.ip = POOL_A,
+		.port_first = 4096,
+		.port_last = 65535,
+		.port_set_size = 64,
+		.explicit_first = 2000,
+		.explicit_last = 2063};
+	struct nat_key key = key_of(HOST, NAT_UDP, 100);
+
+	w.policy.explicit_first = 2000;
+	w.policy.explicit_last = 2063;
+	nat_set_policy(w.nat, 0, &w.policy);
+	cr_assert_eq(nat_address_add(w.nat, &share), 0);
+	struct recipe to = world_map(&w, key, 1, 600);
+	cr_assert(to.port >= 2000 && to.port <= 2063);
+	expect_told(&w, NAT_IMPLICIT, 0, 0);
+	world_out(&w, key);
+	world_end(&w, key, false); // its traffic goes on
+	expect_told(&w, NAT_IMPLICIT, 1, 0);
+	world_map(&w, key, 1, 600);
+	expect_told(&w, NAT_IMPLICIT, 0, 1);
+	world_out(&w, key);
+	world_end(&w, key, false);
+	expect_told(&w, NAT_IMPLICIT, 1, 0);
+	world_pass(&w, 500);
+	expect_told(&w, NAT_IMPLICIT, 0, 1);
+	world_close(&w);
+}
+
 // ---- pairings --------------------------------------------------------------------------------
 
 static struct world two_addresses(void)

@@ -365,6 +365,7 @@ static bool check_slabs(struct count *c)
 {
 	const struct nat *n = c->n;
 
+	AGREE(c, n->counters.lease_details == c->extras, "%u", c->extras);
 	AGREE(c, n->extras.high - free_of(&n->extras) == c->extras, "%u", c->extras);
 	AGREE(c, n->filters.high - free_of(&n->filters) == c->filters, "%u", c->filters);
 	AGREE(c, n->texts.high - free_of(&n->texts) == c->texts, "%u", c->texts);

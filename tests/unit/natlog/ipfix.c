@@ -155,6 +155,12 @@ Test(natlog, ipfix_templates)
 					 "0004 0008 0004 " REALM_FIELDS);
 	expect_template(
 		SHAPE_LOSSES, "0003 001a 010e 0004 0001 0090 0004 0143 0008 00a0 0008 00a6 0008");
+	expect_template(SHAPE_MAPPINGS_HIGH,
+		"0002 001c 010f 0005 0143 0008 00e6 0001 01d3 0004 01de 0004 01cf 0004");
+	expect_template(SHAPE_SUBSCRIBERS_HIGH,
+		"0002 001c 0110 0005 0143 0008 00e6 0001 01d3 0004 01e1 0004 01cf 0004");
+	expect_template(SHAPE_QUOTA_FRAGMENTS, "0002 0028 0111 0008 0143 0008 00e6 0001 01d2 0004 "
+					       "01db 0004 0008 0004 " REALM_FIELDS);
 }
 
 // RFC 7011 s.3.1: the sequence number counts records, not messages; templates do not count.

@@ -181,6 +181,14 @@ const struct sample samples[] = {
 		JSON_HEAD "\"limit\":262144",
 		"QUOTA [nquota TYPE=\"mappings\" LIMIT=\"262144\" POLICY=\"residential\"]",
 		"0108 " WHEN "0d 00000002 00040000 00000007"},
+	{{FROM_NAT, .nat = {.kind = NAT_EVENT_QUOTA_FRAGMENTS,
+			    .group = 2,
+			    .key = {A_HOST, 0, 1, 0},
+			    .limit = 1024}},
+		JSON_HEAD JSON_HOST ",\"limit\":1024",
+		"QUOTA [nquota TYPE=\"fragments\" " SD_HOST
+		" LIMIT=\"1024\" POLICY=\"residential\"]",
+		"0111 " WHEN "0d 00000005 00000400" HOST TAIL},
 	{{FROM_NAT, .nat = {.kind = NAT_EVENT_USER_HIGH,
 			    .group = 2,
 			    .key = {A_HOST, 0, 1, NAT_UDP},
@@ -211,6 +219,24 @@ const struct sample samples[] = {
 		"THRESH [nthresh TYPE=\"pool-low\" USAGE=\"49\" LIMIT=\"50\" "
 		"POLICY=\"residential\"]",
 		"010c " WHEN "12 00000002 00000004" POOL},
+	{{.kind = NATLOG_MAPPINGS_HIGH,
+		 .worker = 3,
+		 .usage = 91,
+		 .at_ms = SAMPLE_MS,
+		 .nat = {.group = UINT8_MAX, .limit = 235929}},
+		"\"worker\":3,\"usage_percent\":91,\"threshold\":235929",
+		"THRESH [nthresh TYPE=\"mappings-high\" WORKER=\"3\" USAGE=\"91\" "
+		"LIMIT=\"235929\"]",
+		"010f " WHEN "12 00000003 00039999 00000007"},
+	{{.kind = NATLOG_SUBSCRIBERS_HIGH,
+		 .worker = 3,
+		 .usage = 90,
+		 .at_ms = SAMPLE_MS,
+		 .nat = {.group = UINT8_MAX, .limit = 3686}},
+		"\"worker\":3,\"usage_percent\":90,\"threshold\":3686",
+		"THRESH [nthresh TYPE=\"subscribers-high\" WORKER=\"3\" USAGE=\"90\" "
+		"LIMIT=\"3686\"]",
+		"0110 " WHEN "12 00000005 00000e66 00000007"},
 	{{.kind = NATLOG_LOST, .worker = 3, .at_ms = SAMPLE_MS, .sequence = 18, .count = 5},
 		"\"worker\":3,\"sequence\":18,\"count\":5", "LOST [nlost WORKER=\"3\" COUNT=\"5\"]",
 		NULL},
@@ -220,15 +246,17 @@ const struct sample samples[] = {
 		 .at_ms = SAMPLE_MS,
 		 .group = "residential",
 		 .nat = {.group = 2},
-		 .plan = &plan},
+		 .plan = &plan,
+		 .ports_most = 960},
 		"\"group\":\"residential\","
 		"\"inside\":[\"100.64.0.0/24\",\"100.64.2.0/24\"],"
 		"\"external\":[\"203.0.113.0\",\"203.0.113.1\",\"203.0.113.2\","
 		"\"203.0.113.16\"],\"hosts\":512,"
 		"\"hosts_per_address\":128,\"port_first\":1024,\"port_last\":65535,"
-		"\"ports_per_host\":448,\"port_set_size\":64",
+		"\"ports_per_host\":448,\"max_ports_per_host\":960,\"port_set_size\":64",
 		"PLAN [nplan POLICY=\"residential\" HOSTS=\"512\" ADDRESSES=\"4\" "
-		"PERADDRESS=\"128\" XPSTART=\"1024\" XPEND=\"65535\" PERHOST=\"448\" BLOCK=\"64\"]",
+		"PERADDRESS=\"128\" XPSTART=\"1024\" XPEND=\"65535\" PERHOST=\"448\" "
+		"MAXHOST=\"960\" BLOCK=\"64\"]",
 		NULL},
 	{{.kind = NATLOG_PLAN, .at_ms = SAMPLE_MS, .group = "residential", .nat = {.group = 2}},
 		"\"group\":\"residential\",\"plan\":null", "PLAN [nplan POLICY=\"residential\"]",

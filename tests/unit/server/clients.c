@@ -36,7 +36,7 @@ static struct server_client *crowd_admit(struct crowd *c, ip4 address, ns now)
 Test(clients, a_client_is_known_from_his_first_request_on)
 {
 	struct crowd c = crowd_open(CLIENTS);
-	struct server_client *client;
+	struct server_client *client = NULL;
 
 	cr_assert_null(server_client_find(c.table, REALM, CLIENT_IP));
 	client = crowd_admit(&c, CLIENT_IP, 5 * NS_PER_S);
@@ -52,7 +52,7 @@ Test(clients, a_client_is_known_from_his_first_request_on)
 Test(clients, a_burst_is_let_in_and_then_the_rate)
 {
 	struct crowd c = crowd_open(CLIENTS);
-	struct server_client *client;
+	struct server_client *client = NULL;
 	ns now = 100 * NS_PER_S;
 	unsigned let_in = 0;
 
@@ -77,7 +77,7 @@ Test(clients, a_burst_is_let_in_and_then_the_rate)
 Test(clients, one_clients_flood_costs_nobody_else)
 {
 	struct crowd c = crowd_open(CLIENTS);
-	struct server_client *client;
+	struct server_client *client = NULL;
 
 	c.policy.request_rate = c.policy.request_burst = 1;
 	for (unsigned i = 0; i < 1000; i++)
@@ -100,7 +100,7 @@ Test(clients, a_rate_of_zero_is_no_limit)
 Test(clients, fast_rates_are_exact)
 {
 	struct crowd c = crowd_open(CLIENTS);
-	struct server_client *client;
+	struct server_client *client = NULL;
 	unsigned let_in = 0;
 
 	c.policy.request_rate = 8000;
@@ -166,7 +166,7 @@ Test(clients, who_holds_a_lease_is_forgotten_after_those_who_hold_none)
 Test(clients, a_guest_is_neither_counted_nor_limited)
 {
 	struct crowd c = crowd_open(CLIENTS);
-	struct server_client *client;
+	struct server_client *client = NULL;
 
 	c.policy.request_rate = c.policy.request_burst = 1;
 	for (unsigned i = 0; i < 5; i++) {

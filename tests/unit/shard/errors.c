@@ -189,6 +189,71 @@ Test(errors, an_error_from_inside_to_an_inside_address_does_not_leave)
 	world_close(&w);
 }
 
+static uint16_t id_at(const struct frame *f)
+{
+	return (uint16_t)(f->p.l3[4] << 8 | f->p.l3[5]);
+}
+
+// Errors leave from an address that many hosts share: without DF their identifications are as good
+// as any other packet's (RFC 6864 s.4.1), with DF they are nobody's business.
+Test(errors, t_7857_10_errors_from_inside_get_their_identification_here)
+{
+	enum {
+		MANY = 100
+	};
+	uint16_t ids[MANY];
+	struct world w;
+	struct frame in, f;
+
+	world_open(&w, ONE_SHARD);
+	for (unsigned i = 0; i < MANY; i++) {
+		ip4 host = HOME + i % 10;
+		struct recipe e = open_udp(&w, host, 5000, PEER);
+		put(&w, OUTSIDE_PORT, udp_of(PEER, 53, e.addr, e.port), &in);
+		struct make m = error_of(host, PEER, ICMP_UNREACHABLE, 3, &in);
+		m.id = 1;
+		put(&w, INSIDE_PORT, m, &f);
+		expect_pass(&f, OUTSIDE_PORT);
+		cr_assert_eq(f.p.src, e.addr);
+		cr_assert(world_sums_are_right(f.p.l3, f.p.len));
+		ids[i] = id_at(&f);
+		m.fragment = IP4_DF;
+		put(&w, INSIDE_PORT, m, &f);
+		expect_pass(&f, OUTSIDE_PORT);
+		cr_assert_eq(id_at(&f), 1);
+	}
+	for (unsigned i = 0; i < MANY; i++) {
+		for (unsigned k = 0; k < i; k++)
+			cr_assert_neq(ids[i], ids[k], "%04x comes twice", ids[i]);
+	}
+	world_close(&w);
+}
+
+// GRE and the like are never translated; errors about them have nobody to go to.
+Test(errors, errors_about_protocols_without_ports_are_dropped)
+{
+	struct world w;
+	struct frame quoted, f;
+
+	world_open(&w, TWO_SHARDS);
+	ip4 host = world_host(&w, 1, 0);
+	struct recipe e = open_udp(&w, host, 5000, PEER);
+	struct make m = udp_of(e.addr, 0, PEER, 0);
+	m.protocol = 47;
+	quoted.p.len = (uint16_t)make_packet(quoted.bytes, &m);
+	quoted.p.l3 = quoted.bytes;
+	put(&w, OUTSIDE_PORT, error_of(ROUTER, e.addr, ICMP_UNREACHABLE, 4, &quoted), &f);
+	expect_drop(&f, DROP_ICMP_EMBEDDED);
+	m.src = PEER;
+	m.dst = host;
+	quoted.p.len = (uint16_t)make_packet(quoted.bytes, &m);
+	put(&w, INSIDE_PORT, error_of(host, PEER, ICMP_UNREACHABLE, 4, &quoted), &f);
+	expect_drop(&f, DROP_ICMP_EMBEDDED);
+	put(&w, INSIDE_PORT, error_of(host, e.addr, ICMP_UNREACHABLE, 4, &quoted), &f);
+	expect_drop(&f, DROP_ICMP_EMBEDDED);
+	world_close(&w);
+}
+
 // ---- hairpinned ------------------------------------------------------------------------------
 
 static void hairpinned_error(const char *yaml, uint16_t from_shard, uint16_t to_shard)

@@ -86,6 +86,44 @@ Test(held, t_frag_early_pieces_at_most_16_gaps)
 	world_close(&w);
 }
 
+// The newest events, and no other of this kind.
+static void expect_told_once(struct world *w, ip4 host, uint32_t limit)
+{
+	struct shard_event e;
+	unsigned n = 0;
+
+	while (shard_event(w->shard[0], &e)) {
+		if (e.nat.kind != NAT_EVENT_QUOTA_FRAGMENTS)
+			continue;
+		cr_assert_eq(e.nat.key.host, host);
+		cr_assert_eq(e.nat.limit, limit);
+		n++;
+	}
+	cr_assert_eq(n, 1);
+}
+
+// RFC 8158 s.4.6.7.5: told once a second, with whose piece it was; from outside it is nobody's.
+Test(held, rfc8158_s4_6_7_5_a_full_table_of_fragments_is_told_once_a_second)
+{
+	struct world w;
+	struct frame f;
+
+	world_open(&w, QUIET);
+	w.conf->fragments = 1;
+	put_early(&w, INSIDE_PORT, long_udp(HOME, 5000, PEER, 53, 1), &f);
+	expect_held(&f);
+	for (uint16_t i = 2; i < 50; i++) {
+		put_early(&w, INSIDE_PORT, long_udp(HOME + 1, 5000, PEER, 53, i), &f);
+		expect_drop(&f, DROP_FRAG_TABLE);
+	}
+	expect_told_once(&w, HOME + 1, 1);
+	w.now += NS_PER_S;
+	put_early(&w, OUTSIDE_PORT, long_udp(PEER, 53, 0xcb007104, 5000, 99), &f);
+	expect_drop(&f, DROP_FRAG_TABLE);
+	expect_told_once(&w, 0, 1);
+	world_close(&w);
+}
+
 Test(held, t_4787_14a_fragments_limit_bounds_all)
 {
 	struct world w;
@@ -100,6 +138,7 @@ Test(held, t_4787_14a_fragments_limit_bounds_all)
 	}
 	put_early(&w, INSIDE_PORT, long_udp(HOME + 5, 5000, PEER, 53, 9), &f);
 	expect_drop(&f, DROP_FRAG_TABLE);
+	expect_told_once(&w, HOME + 5, 4);
 	w.conf->fragments = 5; // at once
 	put_early(&w, INSIDE_PORT, long_udp(HOME + 5, 5000, PEER, 53, 9), &f);
 	expect_held(&f);

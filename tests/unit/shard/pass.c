@@ -160,6 +160,96 @@ Test(pass, t_6888_6_errors_about_them_pass_both_ways)
 	world_close(&w);
 }
 
+// ---- errors about what has no ports ----------------------------------------------------------
+
+enum {
+	GRE = 47,
+	ESP = 50
+};
+
+static struct make other_of(uint8_t protocol, ip4 src, ip4 dst)
+{
+	struct make m = udp_of(src, 0, dst, 0);
+
+	m.protocol = protocol;
+	m.payload_len = 1200;
+	return m;
+}
+
+static void quote(struct frame *out, const struct make *m)
+{
+	out->p.len = (uint16_t)make_packet(out->bytes, m);
+	out->p.l3 = out->bytes;
+}
+
+// Path MTU discovery of tunnels that nobody translates.
+static void tell_the_mtu(uint8_t protocol)
+{
+	struct make out = other_of(protocol, HOME, PEER), in = other_of(protocol, PEER, HOME);
+	struct world w;
+	struct frame sent, got, f;
+
+	world_open(&w, PASSING);
+	put(&w, INSIDE_PORT, out, &sent);
+	expect_pass(&sent, OUTSIDE_PORT);
+	struct make told = error_of(ROUTER, HOME, ICMP_UNREACHABLE, ICMP_TOO_BIG, &sent);
+	told.seq = 1400;
+	put(&w, OUTSIDE_PORT, told, &f);
+	expect_error(&f, INSIDE_PORT, ROUTER, &out, ICMP_UNREACHABLE, ICMP_TOO_BIG);
+	cr_assert_eq(f.p.l3[26] << 8 | f.p.l3[27], 1400);
+	cr_assert_eq(
+		memcmp(f.p.l3 + f.p.inner.at, sent.p.l3, sent.p.len), 0, "the quote as it was");
+	put(&w, OUTSIDE_PORT, in, &got);
+	expect_pass(&got, INSIDE_PORT);
+	told = error_of(HOME, PEER, ICMP_UNREACHABLE, ICMP_TOO_BIG, &got);
+	put(&w, INSIDE_PORT, told, &f);
+	expect_error(&f, OUTSIDE_PORT, HOME, &in, ICMP_UNREACHABLE, ICMP_TOO_BIG);
+	cr_assert_eq(memcmp(f.p.l3 + f.p.inner.at, got.p.l3, got.p.len), 0);
+	cr_assert_eq(WORLD_COUNT(&w, passed_through), 4);
+	cr_assert_eq(WORLD_COUNT(&w, icmp_errors_translated), 0);
+	world_close(&w);
+}
+
+Test(pass, t_6888_6_the_mtu_of_esp_and_gre_is_told_both_ways)
+{
+	tell_the_mtu(ESP);
+	tell_the_mtu(GRE);
+}
+
+static void expect_kept_out(
+	struct world *w, uint16_t iface, ip4 src, ip4 dst, const struct make *about, enum drop why)
+{
+	struct frame quoted, f;
+
+	quote(&quoted, about);
+	put(w, iface, error_of(src, dst, ICMP_UNREACHABLE, ICMP_TOO_BIG, &quoted), &f);
+	expect_drop(&f, why);
+}
+
+// The quote must be of one that passes, and the error the host's own or for him.
+Test(pass, t_6888_6_errors_about_esp_that_does_not_pass_are_dropped)
+{
+	struct make out = other_of(ESP, HOME, PEER), in = other_of(ESP, PEER, HOME);
+	struct make other_out = other_of(ESP, HOME, OTHER_PEER);
+	struct make other_in = other_of(ESP, OTHER_PEER, HOME);
+	struct make named = other_of(ESP, HOME, NAMED); // passes by a port of UDP, not as ESP
+	struct world w;
+
+	world_open(&w, PASSING);
+	expect_kept_out(&w, OUTSIDE_PORT, ROUTER, HOME, &other_out, DROP_NOT_POOL_ADDRESS);
+	expect_kept_out(&w, OUTSIDE_PORT, ROUTER, HOME, &named, DROP_NOT_POOL_ADDRESS);
+	expect_kept_out(&w, OUTSIDE_PORT, ROUTER, HOME, &in, DROP_NOT_POOL_ADDRESS);
+	expect_kept_out(&w, OUTSIDE_PORT, ROUTER, NEIGHBOR, &out, DROP_NOT_POOL_ADDRESS);
+	expect_kept_out(&w, OUTSIDE_PORT, EDGE, HOME, &out, DROP_SPOOFED);
+	expect_kept_out(&w, INSIDE_PORT, HOME, OTHER_PEER, &other_in, DROP_ICMP_EMBEDDED);
+	expect_kept_out(&w, INSIDE_PORT, NEIGHBOR, PEER, &in, DROP_ICMP_EMBEDDED);
+	expect_kept_out(&w, INSIDE_PORT, HOME, OTHER_PEER, &in, DROP_ICMP_EMBEDDED);
+	expect_kept_out(&w, INSIDE_PORT, HOME, PEER, &out, DROP_ICMP_EMBEDDED);
+	expect_kept_out(&w, INSIDE_PORT, STRANGER, PEER, &in, DROP_ICMP_EMBEDDED);
+	cr_assert_eq(WORLD_COUNT(&w, passed_through), 0);
+	world_close(&w);
+}
+
 Test(pass, t_6888_6_nobody_passes_with_anothers_source)
 {
 	struct world w;

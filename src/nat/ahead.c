@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+// Looking ahead. What a new mapping or a lease needs stands in places of which each tells where the
+// next one is: hash chain, subscriber, block, port. One after the other they would cost a wait for
+// memory each; so a whole burst asks for all its first places, then for all its second ones, and so
+// on. Nothing is decided here: whatever was foreseen wrongly is only waited for later.
+#include <postern/nat.h>
+
+#include "tables.h"
+
+#define NOBODY UINT32_MAX
+
+struct ahead {
+	const struct nat_ahead *of;
+	uint64_t hash;
+	uint32_t slot;       // of the mapping that stands there, or NO_SLOT
+	uint32_t lease;      // first of the chain, or NO_LEASE
+	uint32_t subscriber; // first of the chain, or NOBODY
+};
+
+static void write_soon(const void *place)
+{
+	__builtin_prefetch(place, 1);
+}
+
+// ---- the mapping and its lease ---------------------------------------------------------------
+
+static void see_key(const struct nat *n, struct ahead *a)
+{
+	a->hash = hash_u64(key_word(&a->of->key), &n->secret);
+	write_soon(&n->lines[hash_range(a->hash, n->n_lines)]);
+	write_soon(&n->lease_heads[(uint32_t)a->hash & n->lease_mask]);
+}
+
+// Of a mapping that stands only its lease counts; a new one begins with its subscriber.
+static void see_slot(const struct nat *n, struct ahead *a)
+{
+	uint32_t head = n->lease_heads[(uint32_t)a->hash & n->lease_mask];
+
+	a->slot = table_find(n, &a->of->key, a->hash);
+	a->lease = head - 1; // NO_LEASE when there is none
+	if (a->lease != NO_LEASE)
+		write_soon(&n->leases[a->lease]);
+	if (a->slot == NO_SLOT)
+		subscriber_prefetch(n, a->of->key.realm, a->of->key.host);
+	else if (a->of->ends || !(slot_at(n, a->slot)->bits & SLOT_LEASE))
+		write_soon(entry_at(n, a->of->key.protocol, slot_at(n, a->slot)->ext));
+}
+
+// A lease that ends leaves its siblings, the wheel, its block and its subscriber.
+static void see_end(const struct nat *n, const struct ahead *a)
+{
+	const struct lease *l = &n->leases[a->lease];
+
+	write_soon(&n->subscribers[l->subscriber]);
+	write_soon(&n->blocks[block_of(n, l->ext)]);
+	write_soon(&n->chunks[l->wheel >> 4]);
+	if (l->sibling_next != 0)
+		write_soon(&n->leases[l->sibling_next - 1]);
+	if (l->sibling_prev != 0)
+		write_soon(&n->leases[l->sibling_prev - 1]);
+}
+
+// ---- what a new mapping needs ----------------------------------------------------------------
+
+static void see_head(const struct nat *n, struct ahead *a)
+{
+	a->subscriber = subscriber_head(n, a->of->key.realm, a->of->key.host) - 1;
+	if (a->subscriber != NOBODY)
+		write_soon(&n->subscribers[a->subscriber]);
+}
+
+static void see_subscriber(const struct nat *n, const struct ahead *a)
+{
+	const struct subscriber *s = &n->subscribers[a->subscriber];
+	uint32_t block = s->active - 1;
+
+	if (a->of->leases && s->leases != 0)
+		write_soon(&n->leases[s->leases - 1]);
+	if (s->active == 0)
+		return;
+	write_soon(&n->blocks[block]);
+	write_soon(used_words(n, a->of->key.protocol, block >> n->block_bits) +
+		   block_first_port(n, block) / 64);
+}
+
+static void see_port(const struct nat *n, const struct ahead *a)
+{
+	uint32_t ext = port_foresee(n, &n->subscribers[a->subscriber], &a->of->key);
+
+	if (ext == NO_EXT)
+		return;
+	write_soon(entry_at(n, a->of->key.protocol, ext));
+	if (a->of->key.protocol == NAT_TCP)
+		write_soon(session_head(n, NAT_TCP, ext));
+}
+
+void nat_look_ahead(const struct nat *n, const struct nat_ahead *keys, unsigned count)
+{
+	struct ahead list[NAT_BURST];
+	unsigned n_new = 0;
+	struct ahead *new[NAT_BURST];
+
+	for (unsigned i = 0; i < count; i++) {
+		list[i].of = &keys[i];
+		list[i].slot = NO_SLOT;
+		if (keys[i].leases)
+			see_key(n, &list[i]);
+		else
+			subscriber_prefetch(n, keys[i].key.realm, keys[i].key.host);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (keys[i].leases)
+			see_slot(n, &list[i]);
+		if (list[i].slot == NO_SLOT)
+			new[n_new++] = &list[i];
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (list[i].slot != NO_SLOT && keys[i].ends && list[i].lease != NO_LEASE)
+			see_end(n, &list[i]);
+	}
+	for (unsigned i = 0; i < n_new; i++)
+		see_head(n, new[i]);
+	for (unsigned i = 0; i < n_new; i++) {
+		if (new[i]->subscriber != NOBODY)
+			see_subscriber(n, new[i]);
+	}
+	for (unsigned i = 0; i < n_new; i++) {
+		if (new[i]->subscriber != NOBODY)
+			see_port(n, new[i]);
+	}
+}
+
+// ---- packets that must look closer -----------------------------------------------------------
+
+// Of a burst's packets these, by their bits: what visit.c will touch. The session of a mapping's
+// only connection is the first of its chain; its owner is counted when it begins or ends.
+struct closer {
+	unsigned n;
+	uint32_t ext[NAT_BURST];
+	uint8_t protocol[NAT_BURST];
+};
+
+static void see_sessions(const struct nat *n, const struct closer *c)
+{
+	uint32_t *head[NAT_BURST], owner;
+
+	for (unsigned i = 0; i < c->n; i++) {
+		head[i] = session_head(n, c->protocol[i], c->ext[i]);
+		write_soon(head[i]);
+		write_soon(&n->blocks[block_of(n, c->ext[i])]);
+	}
+	for (unsigned i = 0; i < c->n; i++) {
+		owner = n->blocks[block_of(n, c->ext[i])].subscriber;
+		if (*head[i] != 0)
+			write_soon(&n->sessions[*head[i] - 1]);
+		if (owner != 0)
+			write_soon(&n->subscribers[owner - 1]);
+	}
+}
+
+static void add_closer(struct closer *c, uint8_t protocol, uint32_t ext)
+{
+	c->protocol[c->n] = protocol;
+	c->ext[c->n++] = ext;
+}
+
+void foresee_out(
+	const struct nat *n, const struct nat_out *packets, const uint32_t *slot, uint32_t which)
+{
+	struct closer c = {.n = 0};
+
+	for (; which != 0; which &= which - 1) {
+		unsigned i = (unsigned)__builtin_ctz(which);
+		uint32_t ext = slot_at(n, slot[i])->ext;
+
+		write_soon(entry_at(n, packets[i].key.protocol, ext));
+		add_closer(&c, packets[i].key.protocol, ext);
+	}
+	see_sessions(n, &c);
+}
+
+void foresee_in(const struct nat *n, const struct nat_in *packets, struct entry *const *entry,
+	uint32_t which)
+{
+	struct closer c = {.n = 0};
+
+	for (; which != 0; which &= which - 1) {
+		unsigned i = (unsigned)__builtin_ctz(which);
+		const struct entry *e = entry[i];
+		uint8_t protocol = packets[i].protocol;
+		struct nat_key key;
+		uint32_t ext;
+
+		if (e == NULL || (e->bits & EXT_STATE) != EXT_MAPPED)
+			continue;
+		ext = (uint32_t)(e - entry_at(n, protocol, 0));
+		write_soon(&n->blocks[block_of(n, ext)]); // the first answer is noted there
+		if (!(e->bits & EXT_VISIT) && packets[i].tcp_flags == 0)
+			continue;
+		key = (struct nat_key){e->host, e->port, e->realm, protocol};
+		write_soon(&n->lines[hash_range(hash_u64(key_word(&key), &n->secret), n->n_lines)]);
+		add_closer(&c, protocol, ext);
+	}
+	see_sessions(n, &c);
+}
+
+// ---- the background --------------------------------------------------------------------------
+
+static void see_port_back(const struct nat *n, uint8_t protocol, uint32_t ext)
+{
+	write_soon(entry_at(n, protocol, ext));
+	write_soon(&n->blocks[block_of(n, ext)]);
+	write_soon(used_words(n, protocol, ext >> 16) + (ext & 0xffff) / 64);
+}
+
+static void see_owner(const struct nat *n, uint32_t ext)
+{
+	uint32_t owner = n->blocks[block_of(n, ext)].subscriber;
+
+	if (owner != 0)
+		write_soon(&n->subscribers[owner - 1]);
+}
+
+void foresee_release(const struct nat *n, const struct rest *due, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		see_port_back(n, due[i].at_protocol & 3, due[i].ext);
+	for (unsigned i = 0; i < count; i++)
+		see_owner(n, due[i].ext);
+}
+
+// Their own lines are there already.
+void foresee_leases(const struct nat *n, const uint32_t *leases, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct lease *l = &n->leases[leases[i]];
+
+		see_port_back(n, l->key.protocol, l->ext);
+		write_soon(&n->subscribers[l->subscriber]);
+		write_soon(lease_head(n, &l->key));
+		if (l->state == LEASE_RESTING)
+			continue;
+		write_soon(slot_at(n, l->slot));
+		if (l->sibling_next != 0)
+			write_soon(&n->leases[l->sibling_next - 1]);
+		if (l->sibling_prev != 0)
+			write_soon(&n->leases[l->sibling_prev - 1]);
+	}
+}
+
+void foresee_sessions(const struct nat *n, const uint32_t *sessions, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct session *x = &n->sessions[sessions[i]];
+
+		see_port_back(n, x->protocol, x->ext);
+		write_soon(session_head(n, x->protocol, x->ext));
+	}
+	for (unsigned i = 0; i < count; i++) {
+		const struct session *x = &n->sessions[sessions[i]];
+		const struct entry *e = entry_at(n, x->protocol, x->ext);
+		struct nat_key key = {e->host, e->port, e->realm, x->protocol};
+
+		see_owner(n, x->ext);
+		write_soon(&n->lines[hash_range(hash_u64(key_word(&key), &n->secret), n->n_lines)]);
+	}
+}
