@@ -48,7 +48,9 @@ void io_poll(struct io *io, ns now);
 const struct conf *io_conf(const struct io *io); // the snapshot in force
 // Swaps the snapshot, waits until no worker reads the old one, and returns that for
 // conf_destroy(). Groups that the old one had not, or under another name, start their Epoch now;
-// neighbours that are no longer on-link are forgotten.
+// neighbours that are no longer on-link are forgotten. Devices are told of a port's new mtu. Where
+// one refuses a larger one (the log says why), interfaces of that port keep the old one in the new
+// snapshot, before anybody reads it.
 MUST_CHECK struct conf *io_publish(struct io *io, struct conf *new_conf, ns now);
 
 // The group's Epoch counts from `base` on (design D5).
@@ -117,7 +119,9 @@ struct io_port_info {
 	uint32_t speed_mbps; // 0: unknown
 	uint16_t mtu;
 	uint16_t n_rx_queues, n_tx_queues;
-	uint8_t rss; // enum io_rss
+	uint8_t rss;        // enum io_rss
+	uint16_t n_members; // of a link aggregation
+	uint8_t mode;       // of one: the number that net_bonding gives it
 	// The device's own numbers.
 	uint64_t rx_packets, rx_bytes, rx_missed, rx_errors, rx_no_buffer;
 	uint64_t tx_packets, tx_bytes, tx_errors;
@@ -125,6 +129,23 @@ struct io_port_info {
 
 // False: there is no port i.
 bool io_port_info(const struct io *io, uint16_t i, struct io_port_info *info);
+
+enum io_member_state {
+	IO_MEMBER_DOWN,    // its link is
+	IO_MEMBER_STANDBY, // in reserve, or not agreed on with the partner (IEEE 802.1AX)
+	IO_MEMBER_ACTIVE,  // packets leave by it
+};
+
+struct io_member_info {
+	const char *device; // the configuration's, lives as long as the snapshot
+	char driver[32];
+	uint8_t state;       // enum io_member_state
+	uint32_t speed_mbps; // 0: unknown
+	uint64_t rx_packets, tx_packets;
+};
+
+// Member i of the link aggregation that port `port` is. False: there is none.
+bool io_member_info(const struct io *io, uint16_t port, uint16_t i, struct io_member_info *info);
 
 struct io_worker_info {
 	uint16_t cpu;

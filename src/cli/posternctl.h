@@ -284,8 +284,8 @@ void text_print(const char *text, FILE *out); // escaped
 // ---- columns.c, rows.c, answers.c: what people see -------------------------------------------
 
 struct columns columns_of(enum subject subject, bool detail); // n 0: not a table
-extern const struct columns columns_of_status, columns_of_interfaces, columns_of_pool,
-	columns_of_pcp;
+extern const struct columns columns_of_status, columns_of_interfaces, columns_of_members,
+	columns_of_pool, columns_of_pcp;
 
 // Adds to a row what its table shows in other words.
 void row_complete(enum subject subject, json_t *row);

@@ -70,6 +70,34 @@ static void print_interfaces(struct answers *a, const json_t *ports)
 	json_decref(all);
 }
 
+// The links that ports of several are made of; nothing where there are none.
+static void print_members(struct answers *a, const json_t *ports)
+{
+	json_t *all = json_array(), *port, *member;
+	struct table table;
+	size_t i, k;
+
+	json_array_foreach(ports, i, port)
+	{
+		json_array_foreach(json_object_get(port, "members"), k, member)
+		{
+			const char *device = text_of(member, "device"); // and its arguments
+			json_object_set_new(
+				member, "name", json_stringn(device, strcspn(device, ",")));
+			json_object_set(member, "port", json_object_get(port, "name"));
+			json_object_set(
+				member, "aggregation", json_object_get(port, "aggregation"));
+			json_array_append(all, member);
+		}
+	}
+	table_init(&table, columns_of_members, a->colour);
+	if (json_array_size(all)) {
+		fputc('\n', a->out);
+		table_print(&table, all, a->out);
+	}
+	json_decref(all);
+}
+
 // ---- groups ----------------------------------------------------------------------------------
 
 // "worker 1", or "worker 0: 0-32767, worker 1: 32768-65535" where the address is cut.
@@ -232,8 +260,10 @@ void answers_rows(struct answers *a, const json_t *rows)
 		return;
 	}
 	print_table(a, rows);
-	if (a->subject == SUBJECT_PORTS)
-		print_interfaces(a, rows);
+	if (a->subject != SUBJECT_PORTS)
+		return;
+	print_interfaces(a, rows);
+	print_members(a, rows);
 }
 
 static void print_complaints(FILE *out, const json_t *complaints)

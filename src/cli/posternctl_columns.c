@@ -108,6 +108,15 @@ static const struct column interface_columns[] = {
 	{"ADDRESSES", CELL_LIST, "addresses", NULL},
 };
 
+static const struct column member_columns[] = {
+	{"MEMBER", CELL_TEXT, "name", NULL},
+	{"PORT", CELL_TEXT, "port", NULL},
+	{"AGGREGATION", CELL_TEXT, "aggregation", NULL},
+	{"STATE", CELL_TEXT, "state", NULL},
+	{"RX-PACKETS", CELL_NUMBER, "rx_packets", NULL},
+	{"TX-PACKETS", CELL_NUMBER, "tx_packets", NULL},
+};
+
 static const struct column worker_columns[] = {
 	{"WORKER", CELL_NUMBER, "worker", NULL},
 	{"CPU", CELL_NUMBER, "cpu", NULL},
@@ -213,6 +222,7 @@ static const struct column status_columns[] = {
 
 const struct columns columns_of_status = COLUMNS(status_columns),
 		     columns_of_interfaces = COLUMNS(interface_columns),
+		     columns_of_members = COLUMNS(member_columns),
 		     columns_of_pool = COLUMNS(pool_columns), columns_of_pcp = COLUMNS(pcp_columns);
 
 static const struct columns tables[SUBJECT_COUNT] = {

@@ -45,12 +45,20 @@ static bool get_addresses(const json_t *list, struct offline_plan *out)
 	return out->external && out->plan.n_external > 0;
 }
 
+// Lines of before it was kept are as good as any.
+static uint32_t get_most(const json_t *line)
+{
+	json_int_t n = json_integer_value(json_object_get(line, "max_ports_per_host"));
+
+	return n > 0 && n <= UINT32_MAX ? (uint32_t)n : 0;
+}
+
 bool offline_plan_read(const json_t *line, struct offline_plan *out)
 {
 	json_int_t per_address = json_integer_value(json_object_get(line, "hosts_per_address"));
 	struct nat_plan *plan = &out->plan;
 
-	*out = (struct offline_plan){0};
+	*out = (struct offline_plan){.ports_most = get_most(line)};
 	plan->hosts_per_address = (uint32_t)per_address;
 	if (per_address > 0 && per_address <= UINT16_MAX &&
 		get_port(line, "port_first", &plan->port_first) &&
@@ -117,31 +125,57 @@ void offline_in_conf(const struct conf *c, struct offline_found *out)
 	}
 }
 
-// A line says from when on its group has this plan, or with "plan": null that it has none any more;
-// or that the daemon started, and nothing from before holds.
+static void forget(struct offline_found *out)
+{
+	out->place = NAT_PLAN_NONE;
+	out->host = 0;
+	out->share = (struct nat_share){0};
+	out->group[0] = '\0';
+	out->ports_most = 0;
+	out->since_ms = 0;
+}
+
+// The plan is told again each day: what it says of the port holds since it said so first.
+static bool is_told_again(const struct offline_found *before, const struct offline_found *now)
+{
+	return before->place == now->place && before->host == now->host &&
+	       before->share.first == now->share.first && before->share.last == now->share.last &&
+	       strcmp(before->group, now->group) == 0;
+}
+
+static void take_plan(const struct offline_plan *p, const char *group, uint64_t at_ms,
+	const struct offline_found *before, struct offline_found *out)
+{
+	found_in_plan(&p->plan, group, out);
+	if (out->place == NAT_PLAN_NONE)
+		return;
+	out->ports_most = p->ports_most;
+	out->since_ms = is_told_again(before, out) ? before->since_ms : at_ms;
+}
+
+// A line says that its group has this plan from then on, or still; or with "plan": null that it has
+// none any more; or that the daemon started, and nothing from before holds.
 static void take_line(const json_t *line, struct offline_found *out)
 {
 	const char *event = json_string_value(json_object_get(line, "event"));
 	const char *group = json_string_value(json_object_get(line, "group"));
 	const char *time = json_string_value(json_object_get(line, "time"));
+	struct offline_found before = *out;
 	struct offline_plan p;
 	uint64_t at_ms;
 
 	if (!time || !value_time(time, 0, &at_ms) || at_ms > out->at_ms)
 		return;
 	if (event && strcmp(event, "started") == 0) // with other plans, perhaps
-		out->place = NAT_PLAN_NONE;
+		forget(out);
 	if (!group)
 		return;
 	if (strcmp(out->group, group) == 0) // a later plan of the same group counts instead
-		out->place = NAT_PLAN_NONE;
+		forget(out);
 	if (!offline_plan_read(line, &p))
 		return;
-	if (out->place == NAT_PLAN_NONE) {
-		found_in_plan(&p.plan, group, out);
-		if (out->place != NAT_PLAN_NONE)
-			out->since_ms = at_ms;
-	}
+	if (out->place == NAT_PLAN_NONE)
+		take_plan(&p, group, at_ms, &before, out);
 	offline_plan_fini(&p);
 }
 
@@ -181,6 +215,8 @@ static json_t *found_json(const struct offline_found *f)
 		json_object_set_new(o, "port_first", json_integer(f->share.first));
 		json_object_set_new(o, "port_last", json_integer(f->share.last));
 	}
+	if (f->ports_most != 0)
+		json_object_set_new(o, "max_ports_per_host", json_integer(f->ports_most));
 	if (f->since_ms != 0)
 		json_object_set_new(o, "since", json_string(time_format(f->since_ms, time)));
 	return o;

@@ -9,6 +9,7 @@
 
 struct offline_plan { // what one line of the history says, with memory of its own
 	struct nat_plan plan;
+	uint32_t ports_most; // of one host, overflow included; 0: older lines lack it
 	struct prefix4 *inside;
 	ip4 *external;
 };
@@ -28,7 +29,8 @@ struct offline_found {
 	ip4 host;
 	struct nat_share share;
 	char group[CONF_NAME];
-	uint64_t since_ms; // 0: not known
+	uint32_t ports_most; // likewise
+	uint64_t since_ms;   // 0: not known
 };
 
 // Fills what is asked from the request's key; false: there is no endpoint.

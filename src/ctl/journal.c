@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 enum {
+	TABLE_HIGH = 90,  // percent at which a table that fills is told once ...
+	TABLE_LOW = 80,   // ... and below which it may be again
 	STEP_MS = 1000,   // of the wall clock that is worth a line
 	LAST_ROUNDS = 64, // at the end, for events that still come while we drain
 };
@@ -132,6 +134,73 @@ static bool drain(struct ctl *ctl)
 	return more;
 }
 
+// ---- tables that fill ------------------------------------------------------------------------
+
+struct table { // of a shard; when it is full new mappings are refused
+	uint8_t kind;
+	const char *name;
+	uint32_t used, size;
+};
+
+static uint32_t gauge(const uint64_t *counter)
+{
+	return (uint32_t)counter_read(counter);
+}
+
+// Packets find no room any more where the reserve of explicit mappings begins.
+static void look_at_tables(const struct ctl *ctl, uint16_t worker, struct table tables[2])
+{
+	const struct nat_counters *now = shard_nat_counters(io_shard(ctl->io, worker));
+	struct nat_limits limits = conf_shard_limits(ctl->conf);
+
+	tables[0] = (struct table){NATLOG_MAPPINGS_HIGH, "mappings", gauge(&now->mappings),
+		limits.mappings - limits.mappings_reserved};
+	tables[1] = (struct table){NATLOG_SUBSCRIBERS_HIGH, "subscribers", gauge(&now->subscribers),
+		limits.subscribers};
+}
+
+static void tell_table(struct ctl *ctl, uint16_t worker, const struct table *t, uint32_t percent)
+{
+	struct natlog_event e = {.kind = t->kind,
+		.worker = worker,
+		.usage = (uint8_t)min_u32(percent, UINT8_MAX),
+		.nat = {.group = UINT8_MAX,
+			.limit = (uint32_t)((uint64_t)t->size * TABLE_HIGH / 100)}};
+
+	log_warn(ctl->log, "worker %u has %u of %u %s, %u %%: at %u new ones are refused", worker,
+		t->used, t->size, t->name, percent, t->size);
+	journal_tell(ctl, &e);
+}
+
+static void watch_table(struct ctl *ctl, uint16_t worker, const struct table *t, uint64_t *told)
+{
+	uint32_t percent = t->size ? (uint32_t)((uint64_t)t->used * 100 / t->size) : 0;
+	uint64_t bit = UINT64_C(1) << worker;
+
+	if (percent < TABLE_LOW)
+		*told &= ~bit;
+	if (percent < TABLE_HIGH || *told & bit)
+		return;
+	*told |= bit;
+	tell_table(ctl, worker, t, percent);
+}
+
+// RFC 8158 s.4.6.8.2 and s.4.6.8.4: before the tables of a shard are full.
+static void watch_tables(struct ctl *ctl)
+{
+	struct journal *journal = &ctl->journal;
+	struct table tables[2];
+
+	if (ctl->now - journal->watched_at < NS_PER_S)
+		return;
+	journal->watched_at = ctl->now;
+	for (uint16_t i = 0; i < ctl->conf->n_workers; i++) {
+		look_at_tables(ctl, i, tables);
+		for (unsigned k = 0; k < ARRAY_SIZE(tables); k++)
+			watch_table(ctl, i, &tables[k], &journal->full[k]);
+	}
+}
+
 void journal_step(struct ctl *ctl)
 {
 	struct journal *journal = &ctl->journal;
@@ -139,6 +208,8 @@ void journal_step(struct ctl *ctl)
 	if (ctl->now - journal->clock_at >= NS_PER_S)
 		set_clock(ctl);
 	natlog_poll(journal->log, ctl->now, journal_utc_ms(ctl, ctl->now));
+	plans_step(ctl);
+	watch_tables(ctl);
 	if (drain(ctl))
 		ctl->hurry = true;
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Deterministic NAT is logged once, by its function (RFC 7422): at the start of the daemon and
-// whenever the function changes, a line with the time and the whole plan goes to the history that
-// the configuration names, and to the NAT log. Who keeps those lines can answer for any time.
+// Deterministic NAT is logged by its function alone (RFC 7422 s.3): at the start of the daemon,
+// whenever the function changes and once a day, a line with the time and the whole plan goes to the
+// history that the configuration names, and to the NAT log. Who keeps those lines can answer for
+// any time.
 #include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#define EVERY_DAY (86400 * NS_PER_S)
 
 static const struct nat_plan *plan_of(const struct conf *conf, uint8_t group)
 {
@@ -26,15 +29,37 @@ static bool is_same_inside(const struct nat_plan *a, const struct nat_plan *b)
 	return true;
 }
 
-static bool is_same(const struct nat_plan *a, const struct nat_plan *b)
+static bool is_same_plan(const struct nat_plan *a, const struct nat_plan *b)
 {
-	if (!a || !b)
-		return a == b;
 	return a->n_hosts == b->n_hosts && a->hosts_per_address == b->hosts_per_address &&
 	       a->port_first == b->port_first && a->port_last == b->port_last &&
 	       a->ports_per_host == b->ports_per_host && a->port_set_size == b->port_set_size &&
 	       a->n_external == b->n_external && is_same_inside(a, b) &&
 	       memcmp(a->external, b->external, a->n_external * sizeof *a->external) == 0;
+}
+
+// M of RFC 7422 s.2: what a host may have of one protocol, with blocks of the overflow.
+static uint32_t ports_most(const struct nat_policy *policy)
+{
+	uint32_t most = policy->plan->ports_per_host +
+			(uint32_t)policy->block_limit * policy->port_set_size;
+
+	return policy->port_limit ? min_u32(most, policy->port_limit) : most;
+}
+
+static bool is_same_name(const struct conf *old, const struct conf *next, uint8_t group)
+{
+	return strcmp(old->groups[group].name, next->groups[group].name) == 0;
+}
+
+static bool is_same(const struct conf *old, const struct conf *next, uint8_t group)
+{
+	const struct nat_plan *a = plan_of(old, group), *b = plan_of(next, group);
+
+	if (!a || !b)
+		return a == b;
+	return is_same_plan(a, b) && is_same_name(old, next, group) &&
+	       ports_most(&old->groups[group].nat) == ports_most(&next->groups[group].nat);
 }
 
 // ---- the history -----------------------------------------------------------------------------
@@ -74,11 +99,16 @@ static void add_to_history(struct ctl *ctl, const struct natlog_event *event)
 
 static struct natlog_event describe(const struct ctl *ctl, uint8_t kind, uint8_t group)
 {
-	return (struct natlog_event){.kind = kind,
+	struct natlog_event e = {.kind = kind,
 		.at_ms = journal_utc_ms(ctl, ctl->now),
 		.nat.group = group,
-		.group = row_group_name(ctl->conf, group),
-		.plan = group < CONF_MAX_GROUPS ? plan_of(ctl->conf, group) : NULL};
+		.group = row_group_name(ctl->conf, group)};
+
+	if (group < CONF_MAX_GROUPS && plan_of(ctl->conf, group)) {
+		e.plan = plan_of(ctl->conf, group);
+		e.ports_most = ports_most(&ctl->conf->groups[group].nat);
+	}
+	return e;
 }
 
 static void tell(struct ctl *ctl, uint8_t group)
@@ -87,6 +117,22 @@ static void tell(struct ctl *ctl, uint8_t group)
 
 	add_to_history(ctl, &e);
 	journal_tell(ctl, &e);
+}
+
+static void tell_all(struct ctl *ctl)
+{
+	for (uint8_t i = 0; i < CONF_MAX_GROUPS; i++) {
+		if (plan_of(ctl->conf, i))
+			tell(ctl, i);
+	}
+	ctl->plans_told = ctl->now;
+}
+
+// Who keeps the log of one day has that day's plans.
+void plans_step(struct ctl *ctl)
+{
+	if (ctl->now - ctl->plans_told >= EVERY_DAY)
+		tell_all(ctl);
 }
 
 // What the file says of earlier runs ends here: first a line without a group, then every plan.
@@ -99,18 +145,10 @@ void plans_start(struct ctl *ctl)
 		told |= plan_of(ctl->conf, i) != NULL;
 	if (told || (ctl->conf->log_history[0] && access(ctl->conf->log_history, F_OK) == 0))
 		add_to_history(ctl, &started);
-	for (uint8_t i = 0; i < CONF_MAX_GROUPS; i++) {
-		if (plan_of(ctl->conf, i))
-			tell(ctl, i);
-	}
+	tell_all(ctl);
 }
 
 // ---- a new configuration ---------------------------------------------------------------------
-
-static bool is_same_name(const struct conf *old, const struct conf *next, uint8_t group)
-{
-	return strcmp(old->groups[group].name, next->groups[group].name) == 0;
-}
 
 // While both are alive: which groups, as bits, have another plan from now on.
 uint64_t plans_compare(const struct conf *old, const struct conf *next)
@@ -118,8 +156,7 @@ uint64_t plans_compare(const struct conf *old, const struct conf *next)
 	uint64_t changed = 0;
 
 	for (uint8_t i = 0; i < CONF_MAX_GROUPS; i++) {
-		const struct nat_plan *a = plan_of(old, i), *b = plan_of(next, i);
-		if (!is_same(a, b) || ((a || b) && !is_same_name(old, next, i)))
+		if (!is_same(old, next, i))
 			changed |= UINT64_C(1) << i;
 	}
 	return changed;

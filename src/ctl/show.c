@@ -145,12 +145,51 @@ static json_t *port_row(const struct ctl *ctl, uint16_t i, const struct io_port_
 	return row;
 }
 
+static const char *aggregation_name(uint8_t mode)
+{
+	static const char *const names[] = {"round-robin", "active-backup", "balance", "broadcast",
+		"802.1AX", "transmit-load", "adaptive-load"};
+
+	return mode < ARRAY_SIZE(names) ? names[mode] : "unknown";
+}
+
+static json_t *member_row(const struct io_member_info *m)
+{
+	static const char *const states[] = {[IO_MEMBER_DOWN] = "down",
+		[IO_MEMBER_STANDBY] = "standby",
+		[IO_MEMBER_ACTIVE] = "active"};
+	json_t *row = json_pack("{s:o,s:s,s:s,s:I,s:I}", "device", row_text(m->device), "driver",
+		m->driver, "state", states[m->state], "rx_packets", (json_int_t)m->rx_packets,
+		"tx_packets", (json_int_t)m->tx_packets);
+
+	if (row && m->speed_mbps)
+		json_object_set_new(row, "speed_mbps", number(m->speed_mbps));
+	return row;
+}
+
+// The links that a link aggregation is made of.
+static void add_members(
+	const struct ctl *ctl, uint16_t port, const struct io_port_info *p, json_t *row)
+{
+	json_t *list = json_array();
+	struct io_member_info member;
+
+	for (uint16_t i = 0; io_member_info(ctl->io, port, i, &member); i++)
+		json_array_append_new(list, member_row(&member));
+	json_object_set_new(row, "aggregation", json_string(aggregation_name(p->mode)));
+	json_object_set_new(row, "members", list);
+}
+
 static void show_ports(struct ctl *ctl, struct client *c)
 {
 	struct io_port_info info;
 
-	for (uint16_t i = 0; io_port_info(ctl->io, i, &info); i++)
-		client_row(c, port_row(ctl, i, &info));
+	for (uint16_t i = 0; io_port_info(ctl->io, i, &info); i++) {
+		json_t *row = port_row(ctl, i, &info);
+		if (row && info.n_members)
+			add_members(ctl, i, &info, row);
+		client_row(c, row);
+	}
 }
 
 // ---- workers ---------------------------------------------------------------------------------
@@ -209,6 +248,12 @@ static void show_workers(struct ctl *ctl, struct client *c)
 
 // ---- groups ----------------------------------------------------------------------------------
 
+static void add_owner(json_t *list, unsigned worker, unsigned first, unsigned last)
+{
+	json_array_append_new(list, json_pack("{s:i,s:i,s:i}", "worker", (int)worker, "first_port",
+					    (int)first, "last_port", (int)last));
+}
+
 // Who owns which ports: runs of the 64 pieces that have the same owner.
 static json_t *owners_of(const struct conf_external *e)
 {
@@ -218,10 +263,21 @@ static json_t *owners_of(const struct conf_external *e)
 	for (unsigned i = 1; i <= CONF_CUT; i++) {
 		if (i < CONF_CUT && e->owner[i] == e->owner[first])
 			continue;
-		json_array_append_new(list,
-			json_pack("{s:i,s:i,s:i}", "worker", (int)e->owner[first], "first_port",
-				(int)(first * piece), "last_port", (int)(i * piece - 1)));
+		add_owner(list, e->owner[first], first * piece, i * piece - 1);
 		first = i;
+	}
+	return list;
+}
+
+// Of a planned address: of its overflow part. The ports of its hosts are their workers'.
+static json_t *overflow_owners_of(const struct conf *conf, uint32_t i)
+{
+	json_t *list = json_array();
+	struct nat_address share;
+
+	for (uint16_t w = 0; w < conf->n_workers; w++) {
+		if (conf_external_share(conf, i, w, &share) && share.port_first <= share.port_last)
+			add_owner(list, w, share.port_first, share.port_last);
 	}
 	return list;
 }
@@ -238,7 +294,8 @@ static json_t *pool_of(const struct conf *conf, uint8_t group)
 		if (e->whole != CONF_CUT_ADDRESS)
 			json_object_set_new(row, "worker", json_integer(e->whole));
 		else
-			json_object_set_new(row, "workers", owners_of(e));
+			json_object_set_new(row, "workers",
+				e->planned ? overflow_owners_of(conf, i) : owners_of(e));
 		json_array_append_new(list, row);
 	}
 	return list;

@@ -98,6 +98,8 @@ struct journal { // what goes to the NAT log
 	struct natlog_event pending[2];            // taken, and not written yet
 	unsigned n_pending;
 	uint64_t taken, lost; // since the start
+	ns watched_at;        // when the tables of the shards were looked at
+	uint64_t full[2];     // of each kind of table, the workers that were told, as bits
 };
 
 struct pools {
@@ -129,6 +131,7 @@ struct ctl {
 	struct errands errands;
 	struct journal journal;
 	struct pools pools;
+	ns plans_told; // when every plan was told, last
 };
 
 // ---- loop.c: one round of ctl_run() ----------------------------------------------------------
@@ -195,9 +198,10 @@ void journal_tell(struct ctl *ctl, const struct natlog_event *event); // control
 uint64_t journal_utc_ms(const struct ctl *ctl, ns at);                // of a monotonic moment
 void journal_show(struct ctl *ctl, struct client *c);
 
-// ---- plans.c: deterministic plans, told once -------------------------------------------------
+// ---- plans.c: deterministic plans ------------------------------------------------------------
 
 void plans_start(struct ctl *ctl);
+void plans_step(struct ctl *ctl);                                        // once a day
 uint64_t plans_compare(const struct conf *old, const struct conf *next); // groups, as bits
 void plans_end(struct ctl *ctl, const struct conf *next);                // before it is in force
 void plans_changed(struct ctl *ctl, uint64_t groups);                    // after

@@ -2,10 +2,13 @@
 #include "bond.h"
 
 #include <rte_eth_bond.h>
+#include <rte_eth_bond_8023ad.h>
 #include <rte_version.h>
 
 #if RTE_VERSION >= RTE_VERSION_NUM(23, 11, 0, 0)
 #define rte_eth_bond_slave_add rte_eth_bond_member_add
+#define rte_eth_bond_active_slaves_get rte_eth_bond_active_members_get
+#define rte_eth_bond_8023ad_slave_info rte_eth_bond_8023ad_member_info
 #endif
 
 int bond_find_members(struct io *io, struct port *port, const struct conf_port *p)
@@ -43,6 +46,43 @@ void bond_close_members(struct port *port)
 	for (uint16_t i = 0; i < port->n_members; i++)
 		(void)rte_eth_dev_close(port->members[i].id);
 	port->n_members = 0;
+}
+
+// ---- state -----------------------------------------------------------------------------------
+
+// What the two ends agreed on, as far as ours knows.
+static bool distributes(const struct port *port, uint16_t member)
+{
+	struct rte_eth_bond_8023ad_slave_info info;
+
+	return rte_eth_bond_8023ad_slave_info(port->id, member, &info) == 0 &&
+	       info.actor_state & STATE_DISTRIBUTING;
+}
+
+static bool takes_part(const struct port *port, uint16_t member)
+{
+	uint16_t active[CONF_MAX_MEMBERS];
+	int n = rte_eth_bond_active_slaves_get(port->id, active, CONF_MAX_MEMBERS);
+
+	for (int i = 0; i < n; i++) {
+		if (active[i] == member)
+			return true;
+	}
+	return false;
+}
+
+enum io_member_state bond_member_state(const struct port *port, uint16_t i)
+{
+	const struct member *m = &port->members[i];
+	bool active = takes_part(port, m->id);
+
+	if (m->down)
+		return IO_MEMBER_DOWN;
+	if (port->bonding == BONDING_MODE_ACTIVE_BACKUP)
+		active = active && rte_eth_bond_primary_get(port->id) == m->id;
+	else if (port->bonding == BONDING_MODE_8023AD)
+		active = active && distributes(port, m->id);
+	return active ? IO_MEMBER_ACTIVE : IO_MEMBER_STANDBY;
 }
 
 // ---- watching --------------------------------------------------------------------------------

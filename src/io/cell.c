@@ -43,8 +43,10 @@ struct conf *io_publish(struct io *io, struct conf *new_conf, ns now)
 		if (is_other_group(&old->groups[i], &new_conf->groups[i]))
 			io_epoch_reset(io, (uint8_t)i, now);
 	}
+	ports_raise_mtu(io, new_conf);
 	rcu_assign_pointer(io->conf, new_conf);
 	urcu_qsbr_synchronize_rcu();
+	ports_lower_mtu(io);
 	neighbours_prune(&io->neighbours, keep_neighbour, new_conf);
 	return old;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What control may know of workers, ports and memory.
-#include "worker.h"
+#include "bond.h"
 
 #include <rte_mempool.h>
 
@@ -64,11 +64,38 @@ bool io_port_info(const struct io *io, uint16_t i, struct io_port_info *info)
 		.n_rx_queues = port->n_queues,
 		.n_tx_queues = port->n_queues,
 		.rss = port->rss,
+		.n_members = port->n_members,
+		.mode = (uint8_t)port->bonding,
 	};
 	memcpy(info->driver, port->driver, sizeof info->driver);
 	memcpy(info->mac, &port->mac, sizeof info->mac);
 	fill_link(port, info);
 	fill_statistics(port->id, info);
+	return true;
+}
+
+bool io_member_info(const struct io *io, uint16_t port, uint16_t i, struct io_member_info *info)
+{
+	struct rte_eth_dev_info device;
+	struct rte_eth_stats stats;
+	struct rte_eth_link link;
+
+	if (port >= io->n_ports || i >= io->ports[port].n_members)
+		return false;
+	const struct port *p = &io->ports[port];
+	uint16_t id = p->members[i].id;
+	*info = (struct io_member_info){
+		.device = io->conf->ports[port].members[i].device,
+		.state = (uint8_t)bond_member_state(p, i),
+	};
+	if (rte_eth_dev_info_get(id, &device) == 0)
+		snprintf(info->driver, sizeof info->driver, "%s", device.driver_name);
+	if (rte_eth_link_get_nowait(id, &link) == 0 && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)
+		info->speed_mbps = link.link_speed;
+	if (rte_eth_stats_get(id, &stats) == 0) {
+		info->rx_packets = stats.ipackets;
+		info->tx_packets = stats.opackets;
+	}
 	return true;
 }
 

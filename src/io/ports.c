@@ -46,10 +46,12 @@ int port_probe(struct io *io, const struct conf_port *p, const char *device, boo
 
 	eal_log_forget(&io->eal_log);
 	snprintf(devargs, sizeof devargs, "vdev:%s", device);
-	int error = pci ? 0 : rte_dev_probe(devargs); // EAL probed what it was allowed to
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(device, ","), device);
+	// EAL probed what it was allowed to; rings of this process are made into a device before.
+	bool there = pci || rte_eth_dev_get_port_by_name(name, id) == 0;
+	int error = there ? 0 : rte_dev_probe(devargs);
 	if (error)
 		return port_fail(io, p, error, "device %s does not start", device);
-	snprintf(name, sizeof name, "%.*s", (int)strcspn(device, ","), device);
 	if (rte_eth_dev_get_port_by_name(name, id) != 0)
 		return port_fail(io, p, -ENODEV, "%s%s", name,
 			pci ? " (is it there, and bound to vfio-pci?)" : "");
@@ -84,6 +86,9 @@ static uint8_t sides_of(const struct conf *c, uint16_t port)
 // As many rx as tx queues, for net_tap wants it so. At start net_tap of DPDK 22.11 writes the
 // descriptors of all its queues into an array of 8, however many there are.
 #define TAP_QUEUES 4u
+// A peer of net_memif may have fewer queues than we, and no call tells: that of DPDK 22.11 reads
+// the first ring in the place of a missing one, so that packets come twice and others are lost.
+#define MEMIF_QUEUES 1u
 
 static uint16_t count_queues(
 	const struct io *io, const struct port *port, const struct rte_eth_dev_info *info)
@@ -92,6 +97,8 @@ static uint16_t count_queues(
 
 	if (port->tap)
 		most = min_u32(most, TAP_QUEUES);
+	if (strcmp(info->driver_name, "net_memif") == 0)
+		most = min_u32(most, MEMIF_QUEUES);
 	return (uint16_t)min_u32(most, io->n_workers);
 }
 
@@ -146,6 +153,8 @@ static int choose_mac(const struct io *io, struct port *port, const struct conf_
 		return port_fail(io, p, error, "no MAC address");
 	if (port->tap)
 		port->mac.addr_bytes[5] ^= 1;
+	if (rte_is_zero_ether_addr(&port->mac)) // net_ring and net_null: nobody is all zeros
+		rte_eth_random_addr(port->mac.addr_bytes);
 	return 0;
 }
 
@@ -210,8 +219,11 @@ static void tell(const struct io *io, const struct port *port, const struct conf
 		port->n_queues, port->n_queues == 1 ? "" : "s", port->mtu, rss_name(port->rss));
 }
 
-static void match_table(const struct io *io, struct port *port, const struct rte_eth_dev_info *info)
+static void match_table(const struct io *io, struct port *port, const struct conf_port *p,
+	const struct rte_eth_dev_info *info, uint8_t sides)
 {
+	if (port->rss == IO_RSS_ADDRESSES && p->pci)
+		port->rss = (uint8_t)rss_rules(port->id, sides);
 	bool wanted = port->rss == IO_RSS_SOURCE || port->rss == IO_RSS_DESTINATION;
 
 	if (wanted &&
@@ -233,6 +245,7 @@ static int port_start(struct io *io, uint16_t i)
 		return port_fail(io, p, error, "no information");
 	snprintf(port->driver, sizeof port->driver, "%s", info.driver_name);
 	port->tap |= strcmp(info.driver_name, "net_tap") == 0;
+	(void)rte_eth_dev_get_mtu(port->id, &port->own_mtu);
 	error = configure(io, port, p, &info, sides_of(io->conf, i));
 	if (error == 0)
 		error = set_queues(io, port, p);
@@ -243,7 +256,9 @@ static int port_start(struct io *io, uint16_t i)
 	if (error)
 		return error;
 	(void)rte_eth_dev_get_mtu(port->id, &port->mtu);
-	match_table(io, port, &info);
+	if (p->mtu == 0)
+		port->own_mtu = port->mtu;
+	match_table(io, port, p, &info, sides_of(io->conf, i));
 	tell(io, port, p);
 	return 0;
 }
@@ -252,6 +267,7 @@ static int port_start(struct io *io, uint16_t i)
 
 int ports_start(struct io *io)
 {
+	memif_clear_sockets(io);
 	for (uint16_t i = 0; i < io->n_ports; i++) {
 		int error = port_start(io, i);
 		if (error)

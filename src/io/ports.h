@@ -19,11 +19,21 @@ void ports_stop(struct io *io);
 // Gives each worker its queues.
 void ports_deal_queues(struct io *io);
 
+// mtu.c: devices are told of a new snapshot's mtu, of larger ones before it is published. An mtu
+// that a device refuses is not in the snapshot any more.
+void ports_raise_mtu(struct io *io, struct conf *c);
+void ports_lower_mtu(struct io *io);
+
+// memif.c: removes what killed daemons left. Before any port starts.
+void memif_clear_sockets(const struct io *io);
+
 // rss.c: asks the device to spread packets as the snapshot does. `sides` is a bit set of enum
-// conf_side. Fills *conf, which then borrows `key`, before rte_eth_dev_configure(); rss_table()
-// after start.
+// conf_side. Fills *conf, which then borrows `key`, before rte_eth_dev_configure(); the others after
+// start.
 enum io_rss rss_choose(const struct rte_eth_dev_info *info, uint8_t sides, uint16_t n_queues,
 	uint8_t key[RSS_KEY_MAX], struct rte_eth_conf *conf);
+// For NICs that hash over one address only when a rule says so: Intel's of the last ten years.
+enum io_rss rss_rules(uint16_t port_id, uint8_t sides);
 bool rss_table(
 	uint16_t port_id, const struct rte_eth_dev_info *info, const uint8_t reta[CONF_RETA]);
 

@@ -4,18 +4,33 @@
 // correctness.
 #include "ports.h"
 
+#include <rte_flow.h>
+
+#define RSS_PORTS (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP)
 #define RSS_IP4                                                                                    \
 	(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP |                 \
 		RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV4_OTHER)
 
-static enum io_rss choose_fields(uint64_t can, uint8_t sides, uint64_t *fields)
+// mlx5 takes the ports of UDP and TCP into the hash for as long as these are named, and without
+// them hashes such packets as IPv4. Others, hns3 among them, want each kind of packet named.
+static uint64_t without_ports(const struct rte_eth_dev_info *info, uint64_t fields)
 {
+	bool mlx5 = info->driver_name && strncmp(info->driver_name, "mlx5", 4) == 0;
+
+	return mlx5 ? fields & ~RSS_PORTS : fields;
+}
+
+static enum io_rss choose_fields(
+	const struct rte_eth_dev_info *info, uint8_t sides, uint64_t *fields)
+{
+	uint64_t can = info->flow_type_rss_offloads;
+
 	if (sides == 1 << CONF_INSIDE && can & RTE_ETH_RSS_L3_SRC_ONLY) {
-		*fields |= RTE_ETH_RSS_L3_SRC_ONLY;
+		*fields = without_ports(info, *fields) | RTE_ETH_RSS_L3_SRC_ONLY;
 		return IO_RSS_SOURCE;
 	}
 	if (sides == 1 << CONF_OUTSIDE && can & RTE_ETH_RSS_L3_DST_ONLY) {
-		*fields |= RTE_ETH_RSS_L3_DST_ONLY;
+		*fields = without_ports(info, *fields) | RTE_ETH_RSS_L3_DST_ONLY;
 		return IO_RSS_DESTINATION;
 	}
 	return IO_RSS_ADDRESSES;
@@ -24,12 +39,11 @@ static enum io_rss choose_fields(uint64_t can, uint8_t sides, uint64_t *fields)
 enum io_rss rss_choose(const struct rte_eth_dev_info *info, uint8_t sides, uint16_t n_queues,
 	uint8_t key[RSS_KEY_MAX], struct rte_eth_conf *conf)
 {
-	uint64_t can = info->flow_type_rss_offloads;
-	uint64_t fields = can & RSS_IP4;
+	uint64_t fields = info->flow_type_rss_offloads & RSS_IP4;
 
 	if (n_queues < 2 || fields == 0)
 		return IO_RSS_NONE;
-	enum io_rss rss = choose_fields(can, sides, &fields);
+	enum io_rss rss = choose_fields(info, sides, &fields);
 	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 	conf->rx_adv_conf.rss_conf.rss_hf = fields;
 	if (info->hash_key_size >= TOEPLITZ_KEY_SIZE && info->hash_key_size <= RSS_KEY_MAX) {
@@ -41,6 +55,51 @@ enum io_rss rss_choose(const struct rte_eth_dev_info *info, uint8_t sides, uint1
 	}
 	return rss;
 }
+
+// ---- by rules --------------------------------------------------------------------------------
+
+// For packets whose headers are `items`: a hash over one address alone, of the kind `types`.
+static bool add_rule(uint16_t port_id, const struct rte_flow_item items[], uint64_t types)
+{
+	const struct rte_flow_attr attr = {.ingress = 1};
+	const struct rte_flow_action_rss rss = {
+		.func = RTE_ETH_HASH_FUNCTION_DEFAULT, .types = types};
+	const struct rte_flow_action actions[] = {
+		{.type = RTE_FLOW_ACTION_TYPE_RSS, .conf = &rss},
+		{.type = RTE_FLOW_ACTION_TYPE_END},
+	};
+	struct rte_flow_error error = {.type = RTE_FLOW_ERROR_TYPE_NONE};
+
+	return rte_flow_validate(port_id, &attr, items, actions, &error) == 0 &&
+	       rte_flow_create(port_id, &attr, items, actions, &error) != NULL;
+}
+
+enum io_rss rss_rules(uint16_t port_id, uint8_t sides)
+{
+	static const struct rte_flow_item udp[] = {{.type = RTE_FLOW_ITEM_TYPE_ETH},
+		{.type = RTE_FLOW_ITEM_TYPE_IPV4}, {.type = RTE_FLOW_ITEM_TYPE_UDP},
+		{.type = RTE_FLOW_ITEM_TYPE_END}};
+	static const struct rte_flow_item tcp[] = {{.type = RTE_FLOW_ITEM_TYPE_ETH},
+		{.type = RTE_FLOW_ITEM_TYPE_IPV4}, {.type = RTE_FLOW_ITEM_TYPE_TCP},
+		{.type = RTE_FLOW_ITEM_TYPE_END}};
+	static const struct rte_flow_item other[] = {{.type = RTE_FLOW_ITEM_TYPE_ETH},
+		{.type = RTE_FLOW_ITEM_TYPE_IPV4}, {.type = RTE_FLOW_ITEM_TYPE_END}};
+	bool inside = sides == 1 << CONF_INSIDE;
+	uint64_t only = inside ? RTE_ETH_RSS_L3_SRC_ONLY : RTE_ETH_RSS_L3_DST_ONLY;
+	struct rte_flow_error error;
+
+	if (!inside && sides != 1 << CONF_OUTSIDE)
+		return IO_RSS_ADDRESSES;
+	if (!add_rule(port_id, udp, RTE_ETH_RSS_NONFRAG_IPV4_UDP | only) ||
+		!add_rule(port_id, tcp, RTE_ETH_RSS_NONFRAG_IPV4_TCP | only)) {
+		(void)rte_flow_flush(port_id, &error);
+		return IO_RSS_ADDRESSES;
+	}
+	(void)add_rule(port_id, other, RTE_ETH_RSS_IPV4 | only); // ICMP and fragments: few
+	return inside ? IO_RSS_SOURCE : IO_RSS_DESTINATION;
+}
+
+// ---- the table -------------------------------------------------------------------------------
 
 // Entry i of a table of n serves hashes that are i modulo n: that agrees with ours when n is a
 // multiple of CONF_RETA.

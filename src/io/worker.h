@@ -132,9 +132,9 @@ struct port {
 	int bonding; // with members: net_bonding's mode
 	uint16_t n_members;
 	struct member members[CONF_MAX_MEMBERS];
-	uint16_t n_queues; // as many rx as tx
-	uint8_t rss;       // enum io_rss
-	uint16_t mtu;
+	uint16_t n_queues;     // as many rx as tx
+	uint8_t rss;           // enum io_rss
+	uint16_t mtu, own_mtu; // what it has, and had before anybody said one
 	char driver[32];
 	struct rte_ether_addr mac; // ours on the wire
 };

@@ -70,7 +70,8 @@ static void check_bounds(const struct pkt *p, size_t len)
 	check(p->kind != PKT_ECHO || p->l4_at + sizeof(struct icmp_wire) <= p->len);
 	if (p->kind != PKT_ICMP_ERROR)
 		return;
-	check(p->inner.kind >= PKT_UDP && p->inner.kind <= PKT_ECHO);
+	check((p->inner.kind >= PKT_UDP && p->inner.kind <= PKT_ECHO) ||
+		(p->inner.kind == PKT_OTHER && p->inner.sport == 0 && p->inner.dport == 0));
 	check(p->inner.at == p->l4_at + 8 && p->inner.l4_at >= p->inner.at + 20);
 	check(p->inner.l4_left >= 8 && p->inner.l4_at + p->inner.l4_left <= p->len);
 }
@@ -225,7 +226,7 @@ static void try_translations(const struct pkt *p)
 		try_rewrite(p, xlat_source);
 		try_rewrite(p, xlat_destination);
 	}
-	if (p->kind == PKT_ICMP_ERROR) {
+	if (p->kind == PKT_ICMP_ERROR && p->inner.kind != PKT_OTHER) {
 		try_rewrite(p, xlat_error_from_outside);
 		try_rewrite(p, xlat_error_from_inside);
 	}

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""crowd.py four|fifth ADDRESS PORT - 200 hosts of 100.64.2.0/24, each from four UDP ports, or from a
-fifth; prints how many were answered by the echo server, and how many were refused by ICMP."""
+"""crowd.py PORTS ADDRESS PORT [PREFIX FIRST LAST] - many hosts, each from UDP ports 5000 and up: so many
+(PORTS is a number), four, or a fifth; prints how many were answered by the echo server, and how many
+were refused by ICMP. The hosts are PREFIX.FIRST to PREFIX.LAST, or 100.64.2.1 to 100.64.2.200."""
 import errno
 import select
 import socket
@@ -11,14 +12,15 @@ import time
 IP_RECVERR = 11  # Linux
 
 how, server = sys.argv[1], (sys.argv[2], int(sys.argv[3]))
-ports = range(5000, 5004) if how == "four" else [5004]
+ports = [5004] if how == "fifth" else range(5000, 5000 + int({"four": "4"}.get(how, how)))
+prefix, first, last = sys.argv[4:] if len(sys.argv) > 4 else ("100.64.2", "1", "200")
 sockets = []
-for host in range(1, 201):
+for host in range(int(first), int(last) + 1):
     for port in ports:
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         s.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)  # soft errors, too
-        s.bind((f"100.64.2.{host}", port))
+        s.bind((f"{prefix}.{host}", port))
         s.connect(server)
         sockets.append(s)
 

@@ -276,6 +276,32 @@ Test(posternctl, shows_ports_and_their_interfaces)
 		      "inside     p0    inside  7     1500  100.64.0.1/10 10.0.0.1/8\n");
 }
 
+Test(posternctl, shows_the_members_of_a_link_aggregation)
+{
+	struct page page = {.subject = SUBJECT_PORTS,
+		.rows = {"[{\"name\":\"p0\",\"driver\":\"net_bonding\",\"mac\":\"02:00:00:00:00:"
+			 "01\","
+			 "\"link_up\":true,\"mtu\":1500,\"steering\":\"software\",\"rx_queues\":1,"
+			 "\"interfaces\":[],\"rx_packets\":10,\"rx_bytes\":2048,"
+			 "\"tx_packets\":4,\"tx_bytes\":512,\"aggregation\":\"802.1AX\","
+			 "\"members\":["
+			 "{\"device\":\"0000:3b:00.0\",\"state\":\"active\",\"rx_packets\":10,"
+			 "\"tx_packets\":4},{\"device\":\"net_tap2,iface=x\",\"state\":\"standby\","
+			 "\"rx_packets\":0,\"tx_packets\":0}]}]"},
+		.done = "{}"};
+
+	expect(&page, "PORT  DRIVER       LINK  MAC                 MTU  QUEUES  STEERING  "
+		      "RX-PACKETS  RX-BYTES  RX-LOST  TX-PACKETS  TX-BYTES\n"
+		      "p0    net_bonding  up    02:00:00:00:00:01  1500       1  software  "
+		      "        10   2.0 KiB        0           4       512\n"
+		      "\n"
+		      "INTERFACE  PORT  SIDE  VLAN  MTU  ADDRESSES\n"
+		      "\n"
+		      "MEMBER        PORT  AGGREGATION  STATE    RX-PACKETS  TX-PACKETS\n"
+		      "0000:3b:00.0  p0    802.1AX      active           10           4\n"
+		      "net_tap2      p0    802.1AX      standby           0           0\n");
+}
+
 Test(posternctl, a_link_that_the_daemon_cannot_read_is_unknown)
 {
 	struct page page = {.subject = SUBJECT_PORTS,

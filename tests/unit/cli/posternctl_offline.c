@@ -68,6 +68,42 @@ Test(posternctl, t_7422_c_a_start_ends_the_plans_before_it)
 		NAT_PLAN_NONE);
 }
 
+// Lines of today also say what a host may have beyond his own ports, and come again each day.
+Test(posternctl, t_7422_3_lines_with_and_without_the_maximum_are_read_and_repeats_change_nothing)
+{
+#define PLAN_3                                                                                     \
+	",\"event\":\"plan\",\"group\":\"homes\",\"inside\":[\"100.64.0.0/29\"],"                  \
+	"\"external\":[\"203.0.113.1\",\"203.0.113.2\"],\"hosts\":8,\"hosts_per_address\":4,"      \
+	"\"port_first\":1024,\"port_last\":65535,\"ports_per_host\":1024,"                         \
+	"\"max_ports_per_host\":1536,\"port_set_size\":64}\n"
+	static const char history[] = PLAN_1 "{\"time\":\"2026-03-01T00:00:00.000Z\"" PLAN_3
+					     "{\"time\":\"2026-03-02T00:00:00.000Z\"" PLAN_3
+					     "{\"time\":\"2026-03-03T00:00:00.000Z\"" PLAN_3;
+	struct offline_found old = in_history(history, "203.0.113.2:2048", "2026-02-01T00:00:00Z");
+	struct offline_found f = in_history(history, "203.0.113.2:2048", "2026-03-02T12:00:00Z");
+
+	cr_assert_eq(old.place, NAT_PLAN_HOST);
+	cr_assert_eq(old.ports_most, 0u, "nothing that nobody wrote");
+	cr_assert_eq(f.place, NAT_PLAN_HOST);
+	cr_assert_eq(f.host, old.host);
+	cr_assert_eq(f.ports_most, 1536u);
+	cr_assert_eq(f.since_ms, old.since_ms, "it was his all the time");
+	f = in_history(history, "203.0.113.1:5120", "2026-03-02T12:00:00Z");
+	cr_assert_eq(f.place, NAT_PLAN_OVERFLOW);
+	cr_assert_eq(f.since_ms, old.since_ms);
+}
+
+// Of a plan that is over nothing stands in the answer.
+Test(posternctl, t_7422_c_an_answer_has_nothing_of_earlier_plans)
+{
+	static const char history[] = PLAN_1 NO_PLAN;
+	struct offline_found f = in_history(history, "203.0.113.2:2048", "2028-06-01T00:00:00Z");
+
+	cr_assert_eq(f.place, NAT_PLAN_NONE);
+	cr_assert_eq(f.since_ms, 0u);
+	cr_assert_eq(f.share.last, 0);
+}
+
 Test(posternctl, t_7422_b_the_overflow_part_is_the_logs_business)
 {
 	struct offline_found f = in_history(PLAN_1, "203.0.113.1:5120", "2026-06-01T00:00:00Z");

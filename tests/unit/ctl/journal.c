@@ -63,6 +63,69 @@ Test(ctl, t_17_e_a_gap_is_told_as_a_loss)
 	close_paper(&p);
 }
 
+static void fill(struct lab *lab, uint16_t shard, uint32_t mappings, uint32_t subscribers)
+{
+	lab->io.shards[shard].nat.mappings = mappings;
+	lab->io.shards[shard].nat.subscribers = subscribers;
+	lab->io.now += 2 * NS_PER_S;
+	lab_rounds(lab, 2);
+}
+
+static unsigned told(const struct paper *p, const char *event)
+{
+	json_t *lines = read_lines(p);
+	unsigned n = count_of(lines, event);
+
+	json_decref(lines);
+	return n;
+}
+
+// Before a table is full, and not again while it stays there; each worker has tables of its own.
+Test(ctl, rfc8158_s4_6_8_2_a_mapping_table_that_fills_is_told_once)
+{
+	struct paper p = open_paper(false);
+	struct nat_limits limits = conf_shard_limits(p.lab->io.conf);
+	uint32_t size = limits.mappings - limits.mappings_reserved;
+
+	fill(p.lab, 0, size / 100 * 89, 0);
+	cr_assert_eq(told(&p, "mappings-high"), 0u);
+	fill(p.lab, 0, size / 100 * 91, 0);
+	fill(p.lab, 0, size, 0);
+	cr_assert_eq(told(&p, "mappings-high"), 1u);
+	fill(p.lab, 1, size, 0);
+	cr_assert_eq(told(&p, "mappings-high"), 2u);
+	fill(p.lab, 0, size / 100 * 85, 0);
+	fill(p.lab, 0, size, 0);
+	cr_assert_eq(told(&p, "mappings-high"), 2u, "it was not low between");
+	fill(p.lab, 0, size / 100 * 75, 0);
+	fill(p.lab, 0, size, 0);
+	cr_assert_eq(told(&p, "mappings-high"), 3u);
+	json_t *lines = read_lines(&p);
+	cr_assert_eq(number_of(lines, 1, "worker"), 0);
+	cr_assert_geq(number_of(lines, 1, "usage_percent"), 90);
+	cr_assert_eq(number_of(lines, 1, "threshold"), (json_int_t)((uint64_t)size * 90 / 100));
+	cr_assert_eq(number_of(lines, 2, "worker"), 1);
+	json_decref(lines);
+	cr_assert_not_null(strstr(lab_log(p.lab), "new ones are refused"));
+	close_paper(&p);
+}
+
+Test(ctl, rfc8158_s4_6_8_4_a_subscriber_table_that_fills_is_told_once)
+{
+	struct paper p = open_paper(false);
+	uint32_t size = conf_shard_limits(p.lab->io.conf).subscribers;
+
+	fill(p.lab, 1, 0, size);
+	fill(p.lab, 1, 0, size);
+	cr_assert_eq(told(&p, "subscribers-high"), 1u);
+	cr_assert_eq(told(&p, "mappings-high"), 0u);
+	json_t *lines = read_lines(&p);
+	cr_assert_eq(number_of(lines, 1, "worker"), 1);
+	cr_assert_eq(number_of(lines, 1, "threshold"), (json_int_t)((uint64_t)size * 90 / 100));
+	json_decref(lines);
+	close_paper(&p);
+}
+
 // No round takes more than its share, whatever waits; the next follows at once.
 Test(ctl, a_round_drains_a_bounded_number)
 {

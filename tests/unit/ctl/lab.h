@@ -54,6 +54,7 @@ struct io {
 	uint32_t n_resets; // of Epochs
 	uint32_t n_neighbours;
 	bool link_unknown;
+	uint16_t n_members; // of port 1
 };
 
 struct lab {

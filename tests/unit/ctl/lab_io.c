@@ -59,8 +59,26 @@ bool io_port_info(const struct io *io, uint16_t i, struct io_port_info *info)
 		.mtu = 1500,
 		.n_rx_queues = 1,
 		.n_tx_queues = 2,
+		.n_members = i == 1 ? io->n_members : 0,
+		.mode = 4,
 		.rx_packets = 10};
 	return i < io->conf->n_ports;
+}
+
+// Members of port 1, each in another state than its neighbour.
+bool io_member_info(const struct io *io, uint16_t port, uint16_t i, struct io_member_info *info)
+{
+	static const char *const devices[] = {"net_null1", "net_null2", "net_null3"};
+
+	if (port != 1 || i >= io->n_members)
+		return false;
+	*info = (struct io_member_info){.device = devices[i % 3],
+		.driver = "net_null",
+		.state = (uint8_t)(i % 3),
+		.speed_mbps = 10000u * i,
+		.rx_packets = 100 + i,
+		.tx_packets = 200 + i};
+	return true;
 }
 
 bool io_worker_info(const struct io *io, uint16_t worker, struct io_worker_info *info)

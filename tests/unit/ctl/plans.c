@@ -123,6 +123,65 @@ Test(ctl, t_7422_3_the_nat_log_has_every_plan_from_its_moment_on)
 	close_paper(&p);
 }
 
+// M of RFC 7422 s.2 is live, and so a change of it is one of the plan.
+Test(ctl, t_7422_3_the_ports_that_a_host_may_have_belong_to_the_plan)
+{
+	char history[96];
+	struct lab *lab = open_planned(history);
+	struct conf *next = malloc(sizeof *next);
+	struct nat_policy *policy = &lab->io.conf->groups[0].nat;
+	uint32_t most = 448u + (uint32_t)policy->block_limit * policy->port_set_size;
+
+	*next = *lab->io.conf;
+	cr_assert_eq(plans_compare(lab->io.conf, next), 0u);
+	next->groups[0].nat.port_limit = most + 1; // is no limit then
+	cr_assert_eq(plans_compare(lab->io.conf, next), 0u);
+	next->groups[0].nat.port_limit = 500;
+	cr_assert_eq(plans_compare(lab->io.conf, next), 1u);
+	next->groups[0].nat.port_limit = 0;
+	next->groups[0].nat.block_limit++;
+	cr_assert_eq(plans_compare(lab->io.conf, next), 1u);
+	policy->port_limit = 500;
+	plans_changed(lab->ctl, 1);
+	json_t *lines = read_file(history);
+	cr_assert_eq(json_array_size(lines), 3u);
+	cr_assert_eq(number_of(lines, 1, "max_ports_per_host"), most);
+	cr_assert_eq(number_of(lines, 2, "max_ports_per_host"), 500);
+	json_decref(lines);
+	free(next);
+	unlink(history);
+	lab_close(lab);
+}
+
+static size_t lines_at(struct lab *lab, const char *history, ns since_start)
+{
+	lab->io.now = lab->ctl->started + since_start;
+	lab_rounds(lab, 3);
+	json_t *lines = read_file(history);
+	size_t n = json_array_size(lines);
+
+	if (n > 2)
+		cr_assert_str_eq(text_of(lines, n - 1, "event"), "plan");
+	json_decref(lines);
+	return n;
+}
+
+// RFC 7422 s.3: whoever has the log of any one day has what he needs.
+Test(ctl, t_7422_3_every_plan_is_told_again_once_a_day)
+{
+	char history[96];
+	struct lab *lab = open_planned(history);
+	ns day = 86400 * NS_PER_S;
+
+	cr_assert_eq(lines_at(lab, history, day - NS_PER_S), 2u, "the start, and its plan");
+	cr_assert_eq(lines_at(lab, history, day), 3u);
+	cr_assert_eq(lines_at(lab, history, day + 2 * NS_PER_S), 3u);
+	cr_assert_eq(lines_at(lab, history, 2 * day - NS_PER_S), 3u);
+	cr_assert_eq(lines_at(lab, history, 2 * day + NS_PER_S), 4u);
+	unlink(history);
+	lab_close(lab);
+}
+
 Test(ctl, a_history_that_cannot_be_written_is_logged_and_not_fatal)
 {
 	struct lab *lab = lab_open_cold();

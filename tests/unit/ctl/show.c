@@ -59,7 +59,8 @@ Test(ctl, shows_status_summed_over_workers)
 	snprintf(wanted, sizeof wanted,
 		"{\"version\":\"%s\",\"uptime_s\":5,\"config_file\":\"%s\",\"generation\":1,"
 		"\"workers\":2,\"huge_pages\":false,\"buffers\":1000,\"buffers_in_use\":7,"
-		"\"mappings\":21,\"sessions\":0,\"leases\":0,\"filters\":0,\"descriptions\":0,"
+		"\"mappings\":21,\"sessions\":0,\"leases\":0,\"lease_details\":0,\"filters\":0,"
+		"\"descriptions\":0,"
 		"\"resting\":0,"
 		"\"subscribers\":2,\"blocks\":0,"
 		"\"addresses\":6,\"drops\":10,\"epoch_s\":{\"residential\":15,\"business\":10}}",
@@ -96,6 +97,28 @@ Test(ctl, a_link_that_cannot_be_read_is_null)
 	lab->io.link_unknown = true;
 	json_t *rows = show(lab, "ports");
 	cr_assert(json_is_null(json_object_get(json_array_get(rows, 0), "link_up")));
+	json_decref(rows);
+	lab_close(lab);
+}
+
+Test(ctl, shows_the_members_of_a_link_aggregation_and_their_state)
+{
+	struct lab *lab = lab_open();
+
+	lab->io.n_members = 3;
+	json_t *rows = show(lab, "ports"), *port = json_array_get(rows, 1);
+	json_t *members = json_object_get(port, "members");
+	cr_assert_str_eq(json_string_value(json_object_get(port, "aggregation")), "802.1AX");
+	cr_assert_eq(json_array_size(members), 3u);
+	expect_row(members, 0,
+		"{\"device\":\"net_null1\",\"driver\":\"net_null\",\"state\":\"down\","
+		"\"rx_packets\":100,\"tx_packets\":200}");
+	expect_row(members, 2,
+		"{\"device\":\"net_null3\",\"driver\":\"net_null\",\"state\":\"active\","
+		"\"rx_packets\":102,\"tx_packets\":202,\"speed_mbps\":20000}");
+	json_t *standby = json_object_get(json_array_get(members, 1), "state");
+	cr_assert_str_eq(json_string_value(standby), "standby");
+	cr_assert_null(json_object_get(json_array_get(rows, 0), "members"), "a plain port");
 	json_decref(rows);
 	lab_close(lab);
 }
@@ -176,6 +199,39 @@ Test(ctl, shows_who_owns_which_ports_of_a_cut_address)
 		next = json_integer_value(json_object_get(cut, "last_port")) + 1;
 	}
 	cr_assert_eq(next, 65536);
+	json_decref(rows);
+	lab_close(lab);
+}
+
+// Whose the hosts' ports are follows from their addresses; what is dealt is the overflow.
+Test(ctl, shows_who_owns_the_overflow_of_a_planned_address)
+{
+	struct lab *lab = lab_open_cold();
+	conf_destroy(lab->io.conf);
+	lab_write_conf(lab,
+		"203.0.112.0/22]\n    port-set-size: 4\n    port-allocation-type: deterministic #",
+		"");
+	struct conf_complaints complaints = {.file = lab->conf_file};
+	struct ctl_setup setup = {.io = &lab->io, .conf_file = lab->conf_file, .log = &lab->log};
+	json_int_t before = 0;
+
+	cr_assert_eq(conf_load(lab->conf_file, NULL, &lab->io.conf, &complaints), 0);
+	conf_complaints_destroy(&complaints);
+	cr_assert_eq(ctl_create(&setup, &lab->ctl), 0);
+	json_t *rows = show(lab, "groups");
+	json_t *pool = json_object_get(json_array_get(rows, 0), "pool");
+	json_t *workers = json_object_get(json_array_get(pool, 0), "workers");
+	cr_assert_eq(json_array_size(workers), 2u);
+	// 4096 hosts with 12 ports each, from 1024 on. Whoever begins is another one each time.
+	for (unsigned w = 0; w < 2; w++) {
+		json_t *cut = json_array_get(workers, w);
+		json_int_t first = json_integer_value(json_object_get(cut, "first_port"));
+		cr_assert_eq(json_integer_value(json_object_get(cut, "worker")), w);
+		cr_assert(first == 50176 || first == 57856);
+		cr_assert_eq(json_integer_value(json_object_get(cut, "last_port")), first + 7679);
+		cr_assert(w == 0 || first != before);
+		before = first;
+	}
 	json_decref(rows);
 	lab_close(lab);
 }
