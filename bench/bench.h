@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// bench.h - what the benchmarks share: a shard in memory of its own, packets made from numbers, and
-// cycles read from the time stamp counter.
+// bench.h - what the benchmarks at the shard's door share: a shard in memory of its own, with a
+// configuration made for the number of mappings asked for, and no EAL.
 #ifndef BENCH_H
 #define BENCH_H
 
@@ -8,10 +8,16 @@
 
 #include <postern/shard.h>
 
+#include "pages.h"
+
+// Packet buffers are used round and round: so few stay in the core's second cache, and so many do
+// not. Each is as long as an mbuf of the default size with its headers, 37 lines: an odd number, or
+// the headers of all would meet in a few sets of the cache.
 enum {
 	POOL = 4096,
-	FRAME_ROOM = 1536
-}; // packet buffers, used round and round
+	COLD_POOL = 65536,
+	FRAME_ROOM = 37 * CACHE_LINE
+};
 
 struct pair { // a mapping as the bench knows it
 	ip4 host;
@@ -24,40 +30,41 @@ struct world {
 	uint32_t n; // mappings
 	struct conf *conf;
 	struct shard *shard;
-	size_t bytes;
-	bool huge; // 2 MiB pages
+	size_t bytes; // of the shard, all-in
+	enum pages pages;
 	struct shard_epochs epochs;
 	struct rng rng;
 	ns now;
 	struct pair *pairs; // n, in random order
-	uint8_t *frames;    // POOL buffers of FRAME_ROOM octets
-	uint32_t next_frame;
+	uint8_t *frames;    // n_frames buffers of FRAME_ROOM octets
+	uint32_t n_frames, next_frame;
 	struct shard_sink sink;
 };
 
-// 0 or -errno. `n` mappings of n / 63 subscribers; `leases`: room for as many leases.
+struct world_wish {
+	uint32_t n; // mappings, of n / 63 subscribers
+	uint64_t seed;
+	uint32_t leases; // room for so many
+	uint32_t frames; // packet buffers
+	bool small_pages;
+	// More of the configuration; NULL: nothing. ", name: value" of its limits, whole lines of
+	// the file, whole lines of the group.
+	const char *limits, *lines, *group;
+};
+
+// 0 or -errno, with the reason on stderr where the configuration is wrong.
+int world_open_as(struct world *w, const struct world_wish *wish);
+// The same with POOL buffers. `leases`: room for as many, and half as many more.
 int world_open(struct world *w, uint32_t n, bool leases, uint64_t seed);
 void world_close(struct world *w);
 void world_settle(struct world *w); // lets the shard take its configuration over
 
-// Packets of 46 octets of IPv4: what a 64-octet Ethernet frame carries.
-enum feed {
-	FEED_OUT,
-	FEED_IN,
-	FEED_MAP
-};
-void feed_packet(struct world *w, struct pkt *p, const struct pair *pair, enum feed feed);
-uint32_t feed_granted_lifetime(const struct pkt *p); // of a MAP reply; 0 for an error
-
-static inline uint64_t cycles(void)
-{
-#if defined(__x86_64__)
-	return __builtin_ia32_rdtsc();
-#else
-#error "bench reads the x86 time stamp counter"
-#endif
-}
-
-double cycles_per_ns(void); // measured once, against the monotonic clock
+// The log's part: reads what the shard tells, so that its ring never fills.
+void world_read_log(struct world *w);
+// Background work until there is none.
+void world_work(struct world *w);
+// Octets that a shard takes which is made for next to nothing.
+size_t world_smallest(void);
+ip4 world_first_external(void);
 
 #endif

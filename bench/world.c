@@ -3,61 +3,56 @@
 #include "bench.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <time.h>
 
 enum {
 	PORTS_EACH = 63,
 	BLOCK = 64,
-	HUGE = 2 << 20
+	BLOCKS_AN_ADDRESS = 64512 / BLOCK
 };
 
 #define INSIDE_BASE ((ip4)0x64400000)   // 100.64.0.0
 #define EXTERNAL_BASE ((ip4)0xc6120000) // 198.18.0.0, benchmarking (RFC 2544)
-
-static void *pages(size_t size, bool *huge)
-{
-	size_t rounded = (size + HUGE - 1) & ~(size_t)(HUGE - 1);
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-	void *mem = mmap(
-		NULL, rounded, PROT_READ | PROT_WRITE, flags | MAP_HUGETLB | MAP_POPULATE, -1, 0);
-
-	*huge = mem != MAP_FAILED;
-	if (*huge)
-		return mem;
-	mem = mmap(NULL, rounded, PROT_READ | PROT_WRITE, flags, -1, 0);
-	if (mem == MAP_FAILED)
-		return NULL;
-	madvise(mem, rounded, MADV_HUGEPAGE);
-	return mem;
-}
 
 static uint32_t n_hosts(uint32_t n)
 {
 	return n / PORTS_EACH + 1;
 }
 
-static int load_conf(struct world *w, bool leases)
+static const char *text_or_none(const char *text)
 {
-	uint32_t addresses = n_hosts(w->n) / (64512 / BLOCK) + 2;
-	struct conf_complaints complaints = {0};
-	char text[1500], first[IP4_TEXT], last[IP4_TEXT], line[600];
-	int len = snprintf(text, sizeof text,
+	return text != NULL ? text : "";
+}
+
+static int write_conf(char *text, size_t size, const struct world_wish *wish)
+{
+	uint32_t hosts = n_hosts(wish->n), addresses = hosts / BLOCKS_AN_ADDRESS + 2;
+	char first[IP4_TEXT], last[IP4_TEXT];
+
+	return snprintf(text, size,
 		"ports:\n"
 		"  inside: { device: net_null0, addresses: [100.64.0.1/10] }\n"
 		"  outside: { device: net_null1, addresses: [192.0.2.2/24], gateway: 192.0.2.1 }\n"
 		"limits: { mappings: %u, leases: %u, subscribers: %u, external-addresses: %u,\n"
-		"  new-subscriber-rate: 1000000000, new-subscriber-burst: 1000000000 }\n"
+		"  new-subscriber-rate: 1000000000, new-subscriber-burst: 1000000000%s }\n"
+		"%s"
 		"nat-groups:\n"
 		"  bench:\n"
 		"    subscribers: [100.64.0.0/10]\n"
 		"    external-address-pool: [%s-%s]\n"
 		"    port-set-size: %u\n"
-		"    pcp: { listen: [gateway], mappings-per-subscriber: 64, request-rate: 0 }\n",
-		w->n + w->n / 64 + 64, leases ? w->n + w->n / 2 + 128 : 128, n_hosts(w->n) + 128,
-		addresses, ip4_format(EXTERNAL_BASE, first),
-		ip4_format(EXTERNAL_BASE + addresses - 1, last), BLOCK);
+		"    pcp: { listen: [gateway], mappings-per-subscriber: 64, request-rate: 0 }\n"
+		"%s",
+		wish->n + wish->n / 64 + 64, wish->leases, hosts + 128, addresses,
+		text_or_none(wish->limits), text_or_none(wish->lines),
+		ip4_format(EXTERNAL_BASE, first), ip4_format(EXTERNAL_BASE + addresses - 1, last),
+		BLOCK, text_or_none(wish->group));
+}
+
+static int load_conf(struct world *w, const struct world_wish *wish)
+{
+	struct conf_complaints complaints = {0};
+	char text[2000], line[600];
+	int len = write_conf(text, sizeof text, wish);
 	int error = conf_load_text("bench", text, (size_t)len, NULL, &w->conf, &complaints);
 
 	for (uint32_t i = 0; i < complaints.n; i++) {
@@ -105,46 +100,71 @@ static void give_nothing(void *ctx, struct pkt *p, enum verdict verdict)
 	(void)verdict;
 }
 
-int world_open(struct world *w, uint32_t n, bool leases, uint64_t seed)
+// What is worst of the three is said of all.
+static void *map_more(struct world *w, size_t size, bool small)
+{
+	enum pages got;
+	void *mem = pages_map(size, small, &got);
+
+	if (got > w->pages)
+		w->pages = got;
+	return mem;
+}
+
+static int map_all(struct world *w, const struct world_wish *wish, struct shard_setup *setup)
+{
+	void *mem;
+
+	setup->limits = conf_shard_limits(w->conf);
+	setup->seed = w->rng;
+	rng_u64(&w->rng);
+	w->bytes = shard_size(setup);
+	mem = map_more(w, w->bytes, wish->small_pages);
+	w->pairs = map_more(w, (size_t)w->n * sizeof *w->pairs, wish->small_pages);
+	w->frames = map_more(w, (size_t)w->n_frames * FRAME_ROOM, wish->small_pages);
+	if (mem == NULL || w->pairs == NULL || w->frames == NULL) {
+		pages_unmap(mem, w->bytes);
+		return -ENOMEM;
+	}
+	w->shard = shard_init(mem, setup, w->now);
+	return 0;
+}
+
+int world_open_as(struct world *w, const struct world_wish *wish)
 {
 	struct shard_setup setup = {.n_shards = 1, .epochs = &w->epochs};
-	bool huge;
-	void *mem;
 	int error;
 
-	*w = (struct world){.n = n, .now = 1000 * NS_PER_S};
+	*w = (struct world){.n = wish->n, .now = 1000 * NS_PER_S, .n_frames = wish->frames};
 	w->sink = (struct shard_sink){NULL, no_packet, send_nothing, give_nothing};
-	rng_init_u64(&w->rng, seed);
-	error = load_conf(w, leases);
-	if (error != 0)
+	rng_init_u64(&w->rng, wish->seed);
+	error = load_conf(w, wish);
+	if (error == 0)
+		error = map_all(w, wish, &setup);
+	if (error != 0) {
+		world_close(w);
 		return error;
-	setup.limits = conf_shard_limits(w->conf);
-	setup.seed = w->rng;
-	rng_u64(&w->rng);
-	w->bytes = shard_size(&setup);
-	mem = pages(w->bytes, &w->huge);
-	w->pairs = pages((size_t)n * sizeof *w->pairs, &huge);
-	w->frames = pages((size_t)POOL * FRAME_ROOM, &huge);
-	if (mem == NULL || w->pairs == NULL || w->frames == NULL)
-		return -ENOMEM;
-	w->shard = shard_init(mem, &setup, w->now);
+	}
 	shuffle(w);
 	world_settle(w);
 	return 0;
 }
 
-static void unmap(void *mem, size_t size)
+int world_open(struct world *w, uint32_t n, bool leases, uint64_t seed)
 {
-	if (mem != NULL)
-		munmap(mem, (size + HUGE - 1) & ~(size_t)(HUGE - 1));
+	struct world_wish wish = {
+		.n = n, .seed = seed, .leases = (leases ? n + n / 2 : 0) + 128, .frames = POOL};
+
+	return world_open_as(w, &wish);
 }
 
 void world_close(struct world *w)
 {
-	unmap(w->shard, w->bytes);
-	unmap(w->pairs, (size_t)w->n * sizeof *w->pairs);
-	unmap(w->frames, (size_t)POOL * FRAME_ROOM);
+	pages_unmap(w->shard, w->bytes);
+	pages_unmap(w->pairs, (size_t)w->n * sizeof *w->pairs);
+	pages_unmap(w->frames, (size_t)w->n_frames * FRAME_ROOM);
 	conf_destroy(w->conf);
+	*w = (struct world){0};
 }
 
 void world_settle(struct world *w)
@@ -153,22 +173,38 @@ void world_settle(struct world *w)
 		shard_step(w->shard, w->conf, w->now, &w->sink);
 }
 
-double cycles_per_ns(void)
+void world_read_log(struct world *w)
 {
-	static double rate;
-	struct timespec a, b;
-	uint64_t from, to;
-	double span;
+	struct shard_event event;
 
-	if (rate > 0)
-		return rate;
-	clock_gettime(CLOCK_MONOTONIC, &a);
-	from = cycles();
-	do {
-		clock_gettime(CLOCK_MONOTONIC, &b);
-		to = cycles();
-		span = (double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec);
-	} while (span < 50e6);
-	rate = (double)(to - from) / span;
-	return rate;
+	while (shard_event(w->shard, &event))
+		;
+}
+
+void world_work(struct world *w)
+{
+	while (shard_step(w->shard, w->conf, w->now, &w->sink))
+		world_read_log(w);
+	world_read_log(w);
+}
+
+size_t world_smallest(void)
+{
+	struct shard_epochs epochs = {{0}};
+	struct shard_setup setup = {.n_shards = 1, .epochs = &epochs};
+
+	setup.limits = (struct nat_limits){.mappings = 1,
+		.sessions = 1,
+		.leases = 1,
+		.filters = 1,
+		.descriptions = 1,
+		.subscribers = 1,
+		.addresses = 1,
+		.port_set_min = BLOCK};
+	return shard_size(&setup);
+}
+
+ip4 world_first_external(void)
+{
+	return EXTERNAL_BASE;
 }
