@@ -220,6 +220,8 @@ static int create(struct bench *b, const char *name, enum kind kind)
 		if (error)
 			return error;
 	}
+	if (interrupted)
+		return -EINTR;
 	fprintf(stderr, "bench-ethdev: %u of %u %s never came back\n", load.n_order, b->g.n, name);
 	return -EIO;
 }
@@ -435,6 +437,7 @@ int main(int argc, char **argv)
 		return print_config(&o);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	signal(SIGPIPE, SIG_IGN); // a reader that has seen enough leaves us our tidying up
 	if (o.control)
 		return run_size(&o, DEVICE_MEMIF, o.sizes[0]);
 	for (enum device d = DEVICE_MEMIF; d < DEVICES; d++) {

@@ -28,8 +28,8 @@ void ports_lower_mtu(struct io *io);
 void memif_clear_sockets(const struct io *io);
 
 // rss.c: asks the device to spread packets as the snapshot does. `sides` is a bit set of enum
-// conf_side. Fills *conf, which then borrows `key`, before rte_eth_dev_configure(); the others after
-// start.
+// conf_side. Fills *conf, which then borrows `key`, before rte_eth_dev_configure(); the others
+// after start.
 enum io_rss rss_choose(const struct rte_eth_dev_info *info, uint8_t sides, uint16_t n_queues,
 	uint8_t key[RSS_KEY_MAX], struct rte_eth_conf *conf);
 // For NICs that hash over one address only when a rule says so: Intel's of the last ten years.
