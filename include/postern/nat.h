@@ -485,7 +485,8 @@ enum nat_plain_found {
 
 enum nat_plain_found nat_plain_find(struct nat *n, const struct nat_plain *p, uint32_t now_s,
 	struct recipe *external, uint32_t *left_s);
-// After NAT_PLAIN_ABSENT. False: not to be had so plainly, and nothing was changed.
+// After NAT_PLAIN_ABSENT. False: not to be had so plainly; nothing but the host's record may have
+// been made, and nat_lease_map() must follow, which answers why.
 MUST_CHECK bool nat_plain_make(struct nat *n, const struct nat_policy *policy, uint8_t group,
 	const struct nat_plain *p, uint32_t now_s, struct recipe *external);
 

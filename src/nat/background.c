@@ -227,9 +227,9 @@ bool nat_step(struct nat *n, uint32_t now_s)
 {
 	bool more;
 
-	if (n->clock_s != now_s)
+	if (n->salt_s != now_s)
 		n->salt = rng_u64(&n->rng);
-	n->clock_s = now_s;
+	n->salt_s = n->clock_s = now_s;
 	more = step_leases(n, now_s);
 	more |= step_rests(n, now_s);
 	more |= step_sweep(n, now_s);

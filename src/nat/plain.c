@@ -89,7 +89,8 @@ static bool is_over_quota(
 	       (policy->port_limit != 0 && s->n_ports[protocol - 1] >= policy->port_limit);
 }
 
-// Everything that may fail, the port last; it is his when this says true.
+// Everything that may fail, the port last; it is his when this says true. If not, a newcomer's
+// record stays for the long way, which drops it.
 static bool find_port(struct nat *n, const struct nat_policy *policy, uint8_t group,
 	const struct nat_plain *p, uint32_t *subscriber, uint32_t *ext)
 {
@@ -98,12 +99,9 @@ static bool find_port(struct nat *n, const struct nat_policy *policy, uint8_t gr
 	if (i == NO_SUBSCRIBER)
 		return false;
 	*subscriber = i;
-	if (n->subscribers[i].group == group &&
-		!is_over_quota(&n->subscribers[i], policy, p->key.protocol) &&
-		port_choose(n, policy, i, &p->key, n->clock_s, ext) == DROP_NONE)
-		return true;
-	subscriber_drop_if_empty(n, i);
-	return false;
+	return n->subscribers[i].group == group &&
+	       !is_over_quota(&n->subscribers[i], policy, p->key.protocol) &&
+	       port_choose(n, policy, i, &p->key, n->clock_s, ext) == DROP_NONE;
 }
 
 static void hang(struct nat *n, uint32_t slot, uint32_t subscriber, const struct nat_plain *p)

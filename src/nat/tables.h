@@ -337,7 +337,8 @@ struct nat {
 	_Alignas(CACHE_LINE) struct nat_limits limits;
 	struct nat_timers timers;
 	struct rng rng;
-	uint64_t salt; // of the choice of ports; drawn anew each second
+	uint64_t salt;   // of the choice of ports
+	uint32_t salt_s; // second in which it was drawn
 	struct address *addresses;
 	uint64_t *used; // bit set: port not free; 1024 words an address and protocol
 	struct block *blocks;

@@ -11,7 +11,7 @@
 
 enum {
 	WALK_PLACES = 512,
-	CLEAR_PORTS_A_STEP = 2048
+	CLEAR_PORTS_A_STEP = 512
 };
 
 struct grant { // this step's world

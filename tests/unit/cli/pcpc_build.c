@@ -16,7 +16,8 @@ void pcpc_complain(const char *format, ...) // what people would read
 // The options that a command line means; words are separated by single blanks.
 static int read_line(struct pcpc_options *o, const char *line)
 {
-	char copy[512], *words[40] = {(char *)"pcpc"}, *rest = copy, *word;
+	static char copy[512]; // what was read points into it
+	char *words[40] = {(char *)"pcpc"}, *rest = copy, *word;
 	int n = 1, exit_code = 0;
 
 	cr_assert_lt(strlen(line), sizeof copy);

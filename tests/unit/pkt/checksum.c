@@ -114,3 +114,105 @@ Test(pkt, checksum_of_transport_covers_the_pseudo_header)
 		cr_assert_neq(checksum_l4(INSIDE, REMOTE, m.protocol, l3 + 20, len - 1), 0);
 	}
 }
+
+// ---- many octets at a time -------------------------------------------------------------------
+
+enum {
+	LENGTHS = 201,
+	MOST_SHIFT = 32
+};
+
+// The checksum of a transport packet by the definition: RFC 768, RFC 9293 s.3.1, RFC 1071.
+static uint16_t plain_l4(ip4 src, ip4 dst, uint8_t protocol, const uint8_t *l4, size_t len)
+{
+	const uint8_t pseudo[12] = {(uint8_t)(src >> 24), (uint8_t)(src >> 16), (uint8_t)(src >> 8),
+		(uint8_t)src, (uint8_t)(dst >> 24), (uint8_t)(dst >> 16), (uint8_t)(dst >> 8),
+		(uint8_t)dst, 0, protocol, (uint8_t)(len >> 8), (uint8_t)len};
+
+	return make_sum((uint16_t)~make_sum(0, pseudo, sizeof pseudo), l4, len);
+}
+
+static void fill_random(struct rng *rng, uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		data[i] = (uint8_t)rng_u32(rng);
+}
+
+// What stands before and behind is not looked at, whatever the length leaves of the last block.
+Test(pkt, checksum_of_every_length_looks_at_nothing_else)
+{
+	uint8_t data[MOST_SHIFT + LENGTHS + MOST_SHIFT], around[sizeof data];
+	struct rng rng;
+
+	rng_init_u64(&rng, 32);
+	for (size_t len = 0; len < LENGTHS; len++) {
+		for (size_t shift = 0; shift < MOST_SHIFT; shift++) {
+			uint16_t expected;
+
+			fill_random(&rng, data, sizeof data);
+			fill_random(&rng, around, sizeof around);
+			memcpy(around + shift, data + shift, len);
+			expected = make_sum(0, data + shift, len);
+			cr_assert_eq(checksum_fold(checksum_add(0, data + shift, len)), expected,
+				"%zu octets at %zu", len, shift);
+			cr_assert_eq(checksum_fold(checksum_add(0, around + shift, len)), expected,
+				"%zu octets at %zu, among others", len, shift);
+		}
+	}
+}
+
+// Each octet counts, at its own place in its word.
+Test(pkt, checksum_counts_every_octet_once)
+{
+	uint8_t data[LENGTHS] = {0};
+
+	for (size_t len = 1; len < LENGTHS; len++) {
+		for (size_t at = 0; at < len; at++) {
+			uint16_t sum = at % 2 ? 0x00a5 : 0xa500;
+
+			data[at] = 0xa5;
+			cr_assert_eq(checksum_fold(checksum_add(0, data, len)), (uint16_t)~sum,
+				"octet %zu of %zu", at, len);
+			data[at] = 0;
+		}
+	}
+}
+
+Test(pkt, checksum_of_transport_equals_the_plain_sum_at_every_length)
+{
+	static const uint8_t protocols[] = {IP_UDP, IP_TCP, IP_ICMP, 255};
+	uint8_t l4[LENGTHS];
+	struct rng rng;
+
+	rng_init_u64(&rng, 768);
+	for (size_t len = 0; len < LENGTHS; len++) {
+		for (unsigned i = 0; i < 40; i++) {
+			ip4 src = rng_u32(&rng), dst = rng_u32(&rng);
+			uint8_t protocol = protocols[i % ARRAY_SIZE(protocols)];
+
+			fill_random(&rng, l4, len);
+			cr_assert_eq(checksum_l4(src, dst, protocol, l4, len),
+				plain_l4(src, dst, protocol, l4, len), "%zu octets", len);
+		}
+	}
+}
+
+// All ones carry from every word into the next, and round the end; so do addresses and lengths.
+Test(pkt, checksum_of_transport_carries)
+{
+	static const ip4 ends[] = {0, 1, 0xffff, 0x10000, 0xffff0000, 0xfffffffe, 0xffffffff};
+	static const size_t lengths[] = {0, 1, 31, 32, 33, 255, 256, 1500, 0xff00, 65514, 65515};
+	static uint8_t l4[65515];
+
+	memset(l4, 0xff, sizeof l4);
+	for (unsigned i = 0; i < ARRAY_SIZE(ends) * ARRAY_SIZE(ends) * ARRAY_SIZE(lengths); i++) {
+		ip4 src = ends[i % ARRAY_SIZE(ends)];
+		ip4 dst = ends[i / ARRAY_SIZE(ends) % ARRAY_SIZE(ends)];
+		size_t len = lengths[i / ARRAY_SIZE(ends) / ARRAY_SIZE(ends)];
+
+		cr_assert_eq(checksum_l4(src, dst, IP_UDP, l4, len),
+			plain_l4(src, dst, IP_UDP, l4, len), "%08x to %08x, %zu octets", src, dst,
+			len);
+	}
+	cr_assert_eq(checksum_l4(0, 0, 0, l4, 0), 0xffff);
+}

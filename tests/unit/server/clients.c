@@ -262,3 +262,121 @@ Test(clients, rfc6887_s13_2_failed_probes_are_limited_and_successes_are_not)
 	cr_assert_eq(w.counters.probes_refused, 1);
 	world_close(&w);
 }
+
+// ---- where he is expected --------------------------------------------------------------------
+
+// The next client after `address` who is expected at the same place.
+static ip4 next_at(const struct crowd *c, const struct server_client *place, ip4 address)
+{
+	do
+		address++;
+	while (server_client_expect(c->table, REALM, address) != place);
+	return address;
+}
+
+static struct server_client *crowd_admit_expected(struct crowd *c, ip4 address, ns now)
+{
+	struct server_client *client = server_client_expect(c->table, REALM, address);
+
+	server_client_settle(c->table, client, REALM, address);
+	cr_assert(server_client_admit(c->table, &c->policy, REALM, address, now, &client));
+	return client;
+}
+
+Test(clients, who_comes_first_stands_where_he_is_expected)
+{
+	struct crowd c = crowd_open(CLIENTS);
+	struct server_client *expected = server_client_expect(c.table, REALM, CLIENT_IP);
+
+	cr_assert_eq(expected->address, 0); // expecting makes nobody known
+	cr_assert_null(server_client_find(c.table, REALM, CLIENT_IP));
+	cr_assert_eq(crowd_admit_expected(&c, CLIENT_IP, NS_PER_S), expected);
+	cr_assert_eq(server_client_find(c.table, REALM, CLIENT_IP), expected);
+	cr_assert_eq(crowd_admit(&c, CLIENT_IP, NS_PER_S), expected);
+	cr_assert_eq(expected->requests, 2);
+	free(c.mem);
+}
+
+// In his place stands another: he is found elsewhere, and the other one's record stays his.
+Test(clients, who_stands_elsewhere_is_not_taken_for_whom_he_was_expected_as)
+{
+	struct crowd c = crowd_open(CLIENTS);
+	struct server_client *place = server_client_expect(c.table, REALM, CLIENT_IP), *second;
+	ip4 other = next_at(&c, place, CLIENT_IP);
+
+	cr_assert_eq(crowd_admit_expected(&c, CLIENT_IP, NS_PER_S), place);
+	second = crowd_admit_expected(&c, other, 2 * NS_PER_S);
+	cr_assert_neq(second, place);
+	cr_assert(second->address == other && second->requests == 1 && second->seen_s == 2);
+	cr_assert(place->address == CLIENT_IP && place->requests == 1 && place->seen_s == 1);
+	cr_assert_eq(server_client_find(c.table, REALM, other), second);
+	cr_assert_eq(crowd_admit_expected(&c, other, 3 * NS_PER_S), second);
+	cr_assert_eq(crowd_admit(&c, other, 3 * NS_PER_S), second);
+	cr_assert_eq(second->requests, 3);
+	cr_assert_eq(server_client_guest(c.table, REALM, other, 4 * NS_PER_S), second);
+	free(c.mem);
+}
+
+// One place, two realms.
+Test(clients, the_same_address_in_another_realm_is_another_client)
+{
+	struct crowd c = crowd_open(1);
+	struct server_client *here = crowd_admit(&c, CLIENT_IP, NS_PER_S), *there = here;
+
+	cr_assert(server_client_admit(
+		c.table, &c.policy, REALM + 1, CLIENT_IP, 2 * NS_PER_S, &there));
+	cr_assert_neq(there, here);
+	cr_assert(there->realm == REALM + 1 && there->requests == 1);
+	cr_assert(here->realm == REALM && here->requests == 1);
+	cr_assert_eq(server_client_find(c.table, REALM, CLIENT_IP), here);
+	cr_assert_eq(server_client_find(c.table, REALM + 1, CLIENT_IP), there);
+	free(c.mem);
+}
+
+// All of a burst are expected before the first is admitted, and he may push out another.
+Test(clients, who_was_forgotten_since_he_was_expected_begins_anew)
+{
+	struct crowd c = crowd_open(1);
+	struct server_client *place = server_client_expect(c.table, REALM, CLIENT_IP), *late;
+	ip4 other = CLIENT_IP, last = CLIENT_IP;
+
+	crowd_admit(&c, CLIENT_IP, NS_PER_S);
+	for (unsigned i = 0; i < 7; i++) // the bucket is full
+		crowd_admit(&c, last = next_at(&c, place, last), (10 + i) * NS_PER_S);
+	late = server_client_expect(c.table, REALM, CLIENT_IP);
+	cr_assert_eq(late, place);
+	other = next_at(&c, place, last);
+	cr_assert_eq(crowd_admit_expected(&c, other, 20 * NS_PER_S), place);
+	cr_assert_null(server_client_find(c.table, REALM, CLIENT_IP));
+	cr_assert(place->address == other && place->requests == 1);
+	cr_assert(server_client_admit(c.table, &c.policy, REALM, CLIENT_IP, 20 * NS_PER_S, &late));
+	cr_assert_neq(late, place);
+	cr_assert(late->address == CLIENT_IP && late->requests == 1);
+	cr_assert(place->address == other && place->requests == 1);
+	free(c.mem);
+}
+
+// By chance, against a list: with and without expecting, nobody is ever taken for another, and who
+// is known is known once.
+Test(clients, nobody_is_ever_taken_for_another)
+{
+	struct crowd c = crowd_open(CLIENTS);
+	uint32_t requests[400] = {0};
+	struct rng r;
+
+	rng_init_u64(&r, 8);
+	for (unsigned i = 0; i < 40000; i++) {
+		ip4 address = 1 + rng_below(&r, i % 1000 < 500 ? 30 : ARRAY_SIZE(requests));
+		const struct server_client *known = server_client_find(c.table, REALM, address);
+		const struct server_client *client =
+			i % 3 ? crowd_admit_expected(&c, address, (1 + i) * NS_PER_MS)
+			      : crowd_admit(&c, address, (1 + i) * NS_PER_MS);
+
+		cr_assert_eq(client->address, address);
+		cr_assert(known == NULL || known == client);
+		requests[address - 1] = known == NULL ? 1 : requests[address - 1] + 1;
+		cr_assert_eq(client->requests, requests[address - 1]);
+		cr_assert_eq(server_client_find(c.table, REALM, address), client);
+	}
+	free(c.mem);
+}

@@ -12,7 +12,7 @@ enum {
 	LEASES_A_STEP = 32,
 	RESTS_A_STEP = 32,
 	IDLE_A_STEP = 32 + 3, // the last line looked at may hold four
-	CLEARED_A_STEP = 2048,
+	CLEARED_A_STEP = 512,
 	MOVED_A_STEP = 32,
 	ADDRESSES_A_STEP = 8,
 	STATICS_A_STEP = 32,

@@ -112,7 +112,7 @@ Test(losses, a_clearing_that_a_newer_snapshot_ends_is_told_of_as_far_as_it_came)
 {
 	unsigned kept = 0, lost = 0;
 
-	for (unsigned steps = 1; steps < 16; steps++) {
+	for (unsigned steps = 1; steps < 48; steps++) {
 		struct world w;
 		struct pcp_message m;
 		struct frame f;
