@@ -33,12 +33,12 @@ struct nat_limits { // of one shard, fixed at start
 	uint32_t mappings;
 	uint32_t mappings_reserved; // of these: only explicit mappings may take them
 	uint32_t sessions;
-	uint32_t resting;      // ports in the hold-down list; 0: half the mappings and 1024
-	uint32_t leases;       // MAP and PEER leases and static mappings, resting ones included
+	uint32_t resting;       // ports in the hold-down list; 0: half the mappings and 1024
+	uint32_t leases;        // MAP and PEER leases and static mappings, resting ones included
 	uint32_t lease_details; // leases with FILTERs, a text, a remote peer, several ports or a
 				// client of another realm; 0: all may be such
-	uint32_t filters;      // FILTERs of all leases
-	uint32_t descriptions; // texts of NAT_DESCRIPTION octets
+	uint32_t filters;       // FILTERs of all leases
+	uint32_t descriptions;  // texts of NAT_DESCRIPTION octets
 	uint32_t subscribers;
 	uint32_t addresses;    // external addresses this shard can hold (1.5 MiB of index each)
 	uint16_t port_set_min; // the smallest port-set-size of any group
