@@ -70,8 +70,7 @@ static void compare_limits(struct comparison *k)
 	compare_numbers(k, "limits.fragments-limit", k->old->fragments, k->new->fragments);
 	compare_numbers(k, "limits.max-stored-syn", k->old->syns, k->new->syns);
 	compare_numbers(k, "limits.leases", old->leases, new->leases);
-	compare_derived(
-		k, "limits.lease-details", old->lease_details, new->lease_details, leases);
+	compare_derived(k, "limits.lease-details", old->lease_details, new->lease_details, leases);
 	compare_derived(k, "limits.filters", old->filters, new->filters, leases);
 	compare_derived(k, "limits.descriptions", old->descriptions, new->descriptions, leases);
 	compare_numbers(k, "limits.subscribers", old->subscribers, new->subscribers);
