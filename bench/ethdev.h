@@ -156,7 +156,8 @@ MUST_CHECK int generator_open(struct generator *g, struct daemon *d, uint32_t n_
 void generator_close(struct generator *g);
 
 // ethdev_link.c
-MUST_CHECK int link_prepare(struct daemon *d);                       // before posternd starts
+#define LINK_PLAIN_MB 128                      // for packet buffers, where there are no huge pages
+MUST_CHECK int link_prepare(struct daemon *d); // before posternd starts
 MUST_CHECK int link_open(struct generator *g, struct daemon *d);     // after
 MUST_CHECK int link_start_port(struct generator *g, enum side side); // g->port[side] is known
 MUST_CHECK int link_make_pool(struct generator *g);

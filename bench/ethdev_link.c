@@ -21,7 +21,6 @@ enum {
 	CACHE = 256,
 	DESCRIPTORS = 1024,
 	ROOM = 2048 + RTE_PKTMBUF_HEADROOM,
-	PLAIN_MB = 128,
 	UP_MS = 10000,
 };
 
@@ -99,7 +98,7 @@ static bool has_huge_pages(void)
 	if (fscanf(f, "%lu", &n) != 1)
 		n = 0;
 	fclose(f);
-	return n >= PLAIN_MB / 2;
+	return n >= LINK_PLAIN_MB / 2;
 }
 
 static int eal_up(struct generator *g, const struct daemon *d)
@@ -115,7 +114,7 @@ static int eal_up(struct generator *g, const struct daemon *d)
 			stderr);
 	snprintf(lcores, sizeof lcores, "--lcores=0@%u", d->own_cpu);
 	snprintf(prefix, sizeof prefix, "--file-prefix=bench-ethdev-%d", (int)getpid());
-	snprintf(megabytes, sizeof megabytes, "%u", PLAIN_MB);
+	snprintf(megabytes, sizeof megabytes, "%u", LINK_PLAIN_MB);
 	if (huge) {
 		argv[n++] = "--in-memory";
 	} else {

@@ -50,8 +50,24 @@ static int make_wires(void)
 int __real_rte_eal_init(int argc, char **argv);
 int __wrap_rte_eal_init(int argc, char **argv);
 
+// Without huge pages all memory is asked for at the start, and the generator's is not in room io's
+// reckoning.
+static void ask_for_more(int argc, char **argv, char *text, size_t size)
+{
+	for (int i = 1; i + 1 < argc; i++) {
+		if (strcmp(argv[i], "-m") != 0)
+			continue;
+		snprintf(text, size, "%lu", strtoul(argv[i + 1], NULL, 10) + LINK_PLAIN_MB);
+		argv[i + 1] = text;
+	}
+}
+
 int __wrap_rte_eal_init(int argc, char **argv)
 {
+	char megabytes[24];
+
+	if (wires.wanted)
+		ask_for_more(argc, argv, megabytes, sizeof megabytes);
 	int n = __real_rte_eal_init(argc, argv);
 
 	if (n >= 0 && wires.wanted)
