@@ -191,7 +191,7 @@ static bool store_groups(const struct groups *g, ip6 *out)
 	if (g->gap < 0 ? missing != 0 : missing == 0)
 		return false;
 	*out = (ip6){{0}};
-	for (unsigned i = 0; i < g->n; i++) {
+	for (unsigned i = 0; i < g->n && i < 8; i++) {
 		unsigned at = g->gap >= 0 && i >= (unsigned)g->gap ? i + missing : i;
 		out->b[2 * at] = (uint8_t)(g->list[i] >> 8);
 		out->b[2 * at + 1] = (uint8_t)g->list[i];
