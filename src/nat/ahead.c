@@ -132,36 +132,44 @@ void nat_look_ahead(const struct nat *n, const struct nat_ahead *keys, unsigned 
 
 // ---- packets that must look closer -----------------------------------------------------------
 
+static void see_owner(const struct nat *n, uint32_t ext)
+{
+	uint32_t owner = n->blocks[block_of(n, ext)].subscriber;
+
+	if (owner != 0)
+		write_soon(&n->subscribers[owner - 1]);
+}
+
 // Of a burst's packets these, by their bits: what visit.c will touch. The session of a mapping's
-// only connection is the first of its chain; its owner is counted when it begins or ends.
+// only connection is the first of its chain.
 struct closer {
 	unsigned n;
+	uint32_t begin; // those that may begin a session, for which its owner is charged
+	uint32_t *head[NAT_BURST];
 	uint32_t ext[NAT_BURST];
-	uint8_t protocol[NAT_BURST];
 };
 
 static void see_sessions(const struct nat *n, const struct closer *c)
 {
-	uint32_t *head[NAT_BURST], owner;
-
 	for (unsigned i = 0; i < c->n; i++) {
-		head[i] = session_head(n, c->protocol[i], c->ext[i]);
-		write_soon(head[i]);
-		write_soon(&n->blocks[block_of(n, c->ext[i])]);
+		if (*c->head[i] != 0)
+			write_soon(&n->sessions[*c->head[i] - 1]);
 	}
-	for (unsigned i = 0; i < c->n; i++) {
-		owner = n->blocks[block_of(n, c->ext[i])].subscriber;
-		if (*head[i] != 0)
-			write_soon(&n->sessions[*head[i] - 1]);
-		if (owner != 0)
-			write_soon(&n->subscribers[owner - 1]);
-	}
+	for (uint32_t left = c->begin; left != 0; left &= left - 1)
+		see_owner(n, c->ext[__builtin_ctz(left)]);
 }
 
-static void add_closer(struct closer *c, uint8_t protocol, uint32_t ext)
+static void add_closer(
+	const struct nat *n, struct closer *c, uint8_t protocol, uint32_t ext, uint8_t flags)
 {
-	c->protocol[c->n] = protocol;
-	c->ext[c->n++] = ext;
+	bool begins = protocol != NAT_TCP || tcp_begins(flags);
+
+	if (begins)
+		write_soon(&n->blocks[block_of(n, ext)]);
+	c->begin |= (uint32_t)begins << c->n;
+	c->ext[c->n] = ext;
+	c->head[c->n] = session_head(n, protocol, ext);
+	write_soon(c->head[c->n++]);
 }
 
 void foresee_out(
@@ -173,8 +181,10 @@ void foresee_out(
 		unsigned i = (unsigned)__builtin_ctz(which);
 		uint32_t ext = slot_at(n, slot[i])->ext;
 
-		write_soon(entry_at(n, packets[i].key.protocol, ext));
-		add_closer(&c, packets[i].key.protocol, ext);
+		if (packets[i].key.protocol != NAT_TCP ||
+			packets[i].tcp_flags & TCP_BEGIN_OR_END) // others hardly ever write it
+			write_soon(entry_at(n, packets[i].key.protocol, ext));
+		add_closer(n, &c, packets[i].key.protocol, ext, packets[i].tcp_flags);
 	}
 	see_sessions(n, &c);
 }
@@ -194,12 +204,13 @@ void foresee_in(const struct nat *n, const struct nat_in *packets, struct entry 
 		if (e == NULL || (e->bits & EXT_STATE) != EXT_MAPPED)
 			continue;
 		ext = (uint32_t)(e - entry_at(n, protocol, 0));
-		write_soon(&n->blocks[block_of(n, ext)]); // the first answer is noted there
-		if (!(e->bits & EXT_VISIT) && packets[i].tcp_flags == 0)
+		if (!(e->bits & EXT_REPLIED))
+			write_soon(&n->blocks[block_of(n, ext)]); // the first answer is noted there
+		if (!(e->bits & EXT_VISIT) && !(packets[i].tcp_flags & TCP_BEGIN_OR_END))
 			continue;
 		key = (struct nat_key){e->host, e->port, e->realm, protocol};
 		write_soon(&n->lines[hash_range(hash_u64(key_word(&key), &n->secret), n->n_lines)]);
-		add_closer(&c, protocol, ext);
+		add_closer(n, &c, protocol, ext, packets[i].tcp_flags);
 	}
 	see_sessions(n, &c);
 }
@@ -211,14 +222,6 @@ static void see_port_back(const struct nat *n, uint8_t protocol, uint32_t ext)
 	write_soon(entry_at(n, protocol, ext));
 	write_soon(&n->blocks[block_of(n, ext)]);
 	write_soon(used_words(n, protocol, ext >> 16) + (ext & 0xffff) / 64);
-}
-
-static void see_owner(const struct nat *n, uint32_t ext)
-{
-	uint32_t owner = n->blocks[block_of(n, ext)].subscriber;
-
-	if (owner != 0)
-		write_soon(&n->subscribers[owner - 1]);
 }
 
 void foresee_release(const struct nat *n, const struct rest *due, unsigned count)
@@ -253,7 +256,8 @@ void foresee_sessions(const struct nat *n, const uint32_t *sessions, unsigned co
 	for (unsigned i = 0; i < count; i++) {
 		const struct session *x = &n->sessions[sessions[i]];
 
-		see_port_back(n, x->protocol, x->ext);
+		write_soon(entry_at(n, x->protocol, x->ext));
+		write_soon(&n->blocks[block_of(n, x->ext)]);
 		write_soon(session_head(n, x->protocol, x->ext));
 	}
 	for (unsigned i = 0; i < count; i++) {
@@ -262,6 +266,9 @@ void foresee_sessions(const struct nat *n, const uint32_t *sessions, unsigned co
 		struct nat_key key = {e->host, e->port, e->realm, x->protocol};
 
 		see_owner(n, x->ext);
+		if (!n->blocks[block_of(n, x->ext)].replied) // its port will not rest
+			write_soon(
+				used_words(n, x->protocol, x->ext >> 16) + (x->ext & 0xffff) / 64);
 		write_soon(&n->lines[hash_range(hash_u64(key_word(&key), &n->secret), n->n_lines)]);
 	}
 }

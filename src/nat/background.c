@@ -6,11 +6,13 @@
 // what it finds idle is gathered and its cold memory prefetched before the first is touched.
 #include <postern/nat.h>
 
+#include "quiet.h"
 #include "tables.h"
 
 enum {
 	SWEEP_PERIOD_S = 10,
 	SWEEP_LINES = 256,
+	SWEEP_AHEAD = 16, // lines that are on their way
 	STEP_ITEMS = 32,
 	STEP_SET_PORTS = 64,
 	DRAIN_PORTS = 1024
@@ -155,6 +157,7 @@ static bool step_sweep(struct nat *n, uint32_t now_s)
 {
 	uint32_t all = n->n_lines + PROBE_MAX, count = 0;
 	uint32_t suspects[STEP_ITEMS + 4];
+	struct quiet quiet = quiet_now(n, now_s);
 
 	if (now_s != n->sweep_s) {
 		uint64_t earned = (uint64_t)(now_s - n->sweep_s) * (all / SWEEP_PERIOD_S + 1);
@@ -163,7 +166,9 @@ static bool step_sweep(struct nat *n, uint32_t now_s)
 		n->sweep_s = now_s;
 	}
 	for (unsigned i = 0; i < SWEEP_LINES && n->sweep_credit > 0 && count < STEP_ITEMS; i++) {
-		count += sweep_line(n, n->sweep_line, now_s, suspects + count);
+		__builtin_prefetch(&n->lines[n->sweep_line + SWEEP_AHEAD]);
+		if (unlikely(!line_is_quiet(&n->lines[n->sweep_line], &quiet)))
+			count += sweep_line(n, n->sweep_line, now_s, suspects + count);
 		n->sweep_line = n->sweep_line + 1 == all ? 0 : n->sweep_line + 1;
 		n->sweep_credit--;
 	}

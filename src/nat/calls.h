@@ -57,7 +57,7 @@ static inline int line_match_avx2(const struct line *l, uint64_t word)
 
 static inline struct slot *slot_at(const struct nat *n, uint32_t i)
 {
-	return &n->lines[i / 4].slot[i % 4];
+	return (struct slot *)(void *)n->lines + i; // lines are nothing but slots
 }
 
 static inline struct nat_key slot_key(const struct slot *s)
@@ -435,6 +435,10 @@ enum {
 };
 // What a segment does to its session: the next state, and whether that begins to last anew.
 uint8_t tcp_step(const struct nat_policy *policy, uint8_t state, enum side side, uint8_t flags);
+enum {
+	TCP_BEGIN_OR_END = TCP_SYN | TCP_FIN | TCP_RST // of other protocols no packet has these
+};
+
 static inline bool tcp_begins(uint8_t flags)
 {
 	return (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
@@ -451,8 +455,7 @@ uint32_t *session_head(const struct nat *n, uint8_t protocol, uint32_t ext); // 
 uint32_t session_anchor(const struct nat *n, uint8_t protocol, uint32_t ext);
 uint32_t session_slot(const struct nat *n, const struct session *x); // of its mapping
 uint32_t session_idle_s(const struct nat *n, const struct session *x, uint32_t now_s);
-uint32_t session_timeout(const struct nat *n, const struct session *x);
-bool session_is_over(const struct nat *n, uint32_t session, uint32_t now_s);
+uint32_t session_open_timeout(const struct nat *n, const struct session *x); // UDP, ICMP
 // Whether there is room for one session more of this subscriber: DROP_NONE, DROP_SESSIONS_FULL or
 // DROP_QUOTA_SESSIONS. What outsiders begin leaves a quarter of it to the inside.
 enum drop sessions_room(const struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
@@ -478,16 +481,41 @@ enum keeping {
 enum keeping sessions_keep(const struct nat *n, uint32_t slot, uint32_t now_s, uint32_t *left_s);
 bool step_graves(struct nat *n); // those that were forgotten
 bool step_sessions(struct nat *n, uint32_t now_s);
+// It may be over sooner than its group knows; likewise all, for the timers are others now.
+void session_await(struct nat *n, uint32_t session, uint32_t now_s);
+void sessions_doubt(struct nat *n);
 
 static inline struct recipe session_remote(const struct session *x)
 {
 	return (struct recipe){x->remote, x->remote_port};
 }
 
+// Open both ways, or half closed: only SYN, FIN and RST change it, and all else refreshes it. Data
+// of a mapping's only session need not be looked at then, and the slot keeps its time.
+static inline bool session_is_plain(const struct session *x)
+{
+	return 1u << x->state & (1u << NAT_ESTABLISHED | 1u << NAT_I_FIN | 1u << NAT_E_FIN);
+}
+
 // By its own clock.
 static inline uint32_t session_own_idle_s(const struct session *x, uint32_t now_s)
 {
 	return (uint16_t)(now_s - x->tick);
+}
+
+static inline uint32_t session_timeout(const struct nat *n, const struct session *x)
+{
+	return x->state == NAT_OPEN ? session_open_timeout(n, x) : n->session_timeout[x->state];
+}
+
+// Its own clock mostly tells; only if not, what its slot knows is asked.
+static inline bool session_is_over(const struct nat *n, uint32_t session, uint32_t now_s)
+{
+	const struct session *x = &n->sessions[session];
+	uint32_t timeout = session_timeout(n, x);
+
+	return unlikely(session_own_idle_s(x, now_s) > timeout) &&
+	       session_idle_s(n, x, now_s) > timeout;
 }
 
 // A packet that must look closer. DROP_NONE, or why it cannot pass.

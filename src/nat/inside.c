@@ -131,13 +131,10 @@ uint8_t tcp_next_class(uint8_t bits, uint8_t flags, uint8_t data)
 
 // ---- packets from inside ---------------------------------------------------------------------
 
-enum {
-	BEGIN_OR_END = TCP_SYN | TCP_FIN | TCP_RST // of other protocols no packet has these
-};
-
 static inline bool is_plain(const struct slot *s, const struct nat_out *p)
 {
-	return (s->bits & (SLOT_SEEN | SLOT_VISIT)) == SLOT_SEEN && !(p->tcp_flags & BEGIN_OR_END);
+	return (s->bits & (SLOT_SEEN | SLOT_VISIT)) == SLOT_SEEN &&
+	       !(p->tcp_flags & TCP_BEGIN_OR_END);
 }
 
 // The miss path ends an idle one and makes another. An earlier packet of the burst may have ended
@@ -155,15 +152,8 @@ static __attribute__((noinline)) bool out_closer(
 	return visit_out(n, slot, p, now_s) == DROP_NONE;
 }
 
-static inline bool out_hit(struct nat *n, struct nat_out *p, uint32_t i, uint32_t now_s)
+static inline bool out_hit(struct nat *n, struct slot *s, struct nat_out *p, uint32_t now_s)
 {
-	struct slot *s;
-
-	if (i == NO_SLOT)
-		return false;
-	s = slot_at(n, i);
-	if (unlikely(!is_plain(s, p)))
-		return out_closer(n, i, p, now_s);
 	if (slot_idle_s(s, now_s) > n->timeout[s->bits & SLOT_TIMER] && !(s->bits & SLOT_LEASE))
 		return false;
 	if (s->tick != (uint16_t)now_s)
@@ -172,25 +162,52 @@ static inline bool out_hit(struct nat *n, struct nat_out *p, uint32_t i, uint32_
 	return true;
 }
 
-uint32_t nat_find_out(struct nat *n, struct nat_out *packets, unsigned count, uint32_t now_s)
+// From the first packet on that must look closer: what it changes, those behind it must see.
+static __attribute__((noinline)) uint32_t out_closer_from(struct nat *n, struct nat_out *packets,
+	const uint32_t *home, unsigned count, uint32_t now_s)
 {
-	uint32_t home[NAT_BURST], slot[NAT_BURST];
-	uint32_t found = 0, closer = 0;
+	uint32_t slot[NAT_BURST] = {0}, found = 0, closer = 0;
 
-	for (unsigned i = 0; i < count; i++) {
-		home[i] = hash_range(hash_of(n, &packets[i].key), n->n_lines);
-		__builtin_prefetch(&n->lines[home[i]], 1);
-	}
 	for (unsigned i = 0; i < count; i++) {
 		slot[i] = find_word(n, key_word(&packets[i].key), home[i]);
 		closer |= (uint32_t)(slot[i] != NO_SLOT &&
 				     !is_plain(slot_at(n, slot[i]), &packets[i]))
 			  << i;
 	}
-	if (unlikely(closer != 0))
-		foresee_out(n, packets, slot, closer);
-	for (unsigned i = 0; i < count; i++)
-		found |= (uint32_t)out_hit(n, &packets[i], slot[i], now_s) << i;
+	foresee_out(n, packets, slot, closer);
+	for (unsigned i = 0; i < count; i++) {
+		bool hit = slot[i] != NO_SLOT;
+
+		if (hit && is_plain(slot_at(n, slot[i]), &packets[i]))
+			hit = out_hit(n, slot_at(n, slot[i]), &packets[i], now_s);
+		else if (hit)
+			hit = out_closer(n, slot[i], &packets[i], now_s);
+		found |= (uint32_t)hit << i;
+	}
+	return found;
+}
+
+// Plain packets are done as they are found: one pass where finding and following apart took two
+// (with a plainer slot_at(), in2out 450 -> 419 instructions).
+uint32_t nat_find_out(struct nat *n, struct nat_out *packets, unsigned count, uint32_t now_s)
+{
+	uint32_t home[NAT_BURST];
+	uint32_t found = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		home[i] = hash_range(hash_of(n, &packets[i].key), n->n_lines);
+		__builtin_prefetch(&n->lines[home[i]], 1);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t slot = find_word(n, key_word(&packets[i].key), home[i]);
+
+		if (unlikely(slot == NO_SLOT))
+			continue;
+		if (unlikely(!is_plain(slot_at(n, slot), &packets[i])))
+			return found | out_closer_from(n, packets + i, home + i, count - i, now_s)
+					       << i;
+		found |= (uint32_t)out_hit(n, slot_at(n, slot), &packets[i], now_s) << i;
+	}
 	return found;
 }
 
@@ -214,7 +231,7 @@ static __attribute__((noinline)) bool in_closer(
 {
 	uint32_t ext = 0;
 	bool begins = p->protocol == NAT_TCP && tcp_begins(p->tcp_flags);
-	bool visit = p->protocol == NAT_TCP && p->tcp_flags & BEGIN_OR_END;
+	bool visit = p->protocol == NAT_TCP && p->tcp_flags & TCP_BEGIN_OR_END;
 	enum drop why = begins ? DROP_UNSOLICITED_SYN : DROP_NO_MAPPING_INBOUND;
 
 	if (e != NULL && (e->bits & EXT_STATE) == EXT_MAPPED) {
@@ -234,37 +251,49 @@ static inline bool in_is_plain(const struct entry *e, const struct nat_in *p)
 	const uint8_t asked = EXT_STATE | EXT_VISIT | EXT_REPLIED;
 
 	return e != NULL && (e->bits & asked) == (EXT_MAPPED | EXT_REPLIED) &&
-	       !(p->tcp_flags & BEGIN_OR_END);
+	       !(p->tcp_flags & TCP_BEGIN_OR_END);
 }
 
-static inline bool in_hit(struct nat *n, struct entry *e, struct nat_in *p, uint32_t now_s)
+// Likewise.
+static __attribute__((noinline)) uint32_t in_closer_from(struct nat *n, struct nat_in *packets,
+	struct entry *const *entry, unsigned first, unsigned count, uint32_t now_s)
 {
-	if (unlikely(!in_is_plain(e, p)))
-		return in_closer(n, e, p, now_s);
-	in_to(p, e);
-	return true;
+	uint32_t found = 0, closer = 0;
+
+	for (unsigned i = first; i < count; i++)
+		closer |= (uint32_t)!in_is_plain(entry[i], &packets[i]) << i;
+	foresee_in(n, packets, entry, closer);
+	for (unsigned i = first; i < count; i++) {
+		if (unlikely(!in_is_plain(entry[i], &packets[i]))) {
+			found |= (uint32_t)in_closer(n, entry[i], &packets[i], now_s) << i;
+			continue;
+		}
+		in_to(&packets[i], entry[i]);
+		found |= UINT32_C(1) << i;
+	}
+	return found;
 }
 
 uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count, uint32_t now_s)
 {
 	struct entry *entry[NAT_BURST];
-	uint32_t found = 0, closer = 0;
+	uint32_t found = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		uint32_t a = address_find(n, packets[i].at.addr);
 
 		entry[i] = NULL;
-		if (a == NO_ADDRESS)
+		if (unlikely(a == NO_ADDRESS))
 			continue;
 		entry[i] = entry_at(n, packets[i].protocol, ext_of(a, packets[i].at.port));
 		__builtin_prefetch(entry[i], 0);
 	}
-	for (unsigned i = 0; i < count; i++)
-		closer |= (uint32_t)!in_is_plain(entry[i], &packets[i]) << i;
-	if (unlikely(closer != 0))
-		foresee_in(n, packets, entry, closer);
-	for (unsigned i = 0; i < count; i++)
-		found |= (uint32_t)in_hit(n, entry[i], &packets[i], now_s) << i;
+	for (unsigned i = 0; i < count; i++) {
+		if (unlikely(!in_is_plain(entry[i], &packets[i])))
+			return found | in_closer_from(n, packets, entry, i, count, now_s);
+		in_to(&packets[i], entry[i]);
+		found |= UINT32_C(1) << i;
+	}
 	return found;
 }
 

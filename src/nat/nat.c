@@ -83,6 +83,7 @@ static size_t nat_lay_out(struct nat *n, const struct nat_limits *limits, struct
 	n->wheel = cut(c, WHEEL_SLOTS, sizeof(uint32_t));
 	n->sessions = cut(c, limits->sessions, sizeof(struct session));
 	n->session_heads = cut(c, (size_t)n->session_mask + 1, sizeof(uint32_t));
+	n->session_due = cut(c, limits->sessions / SESSION_GROUP + 1, sizeof(uint32_t));
 	n->rests = cut(c, n->rest_room, sizeof(struct rest));
 	n->updates = cut(c, UPDATES, sizeof(struct nat_update));
 	n->events = cut(c, EVENTS, sizeof(struct nat_event));
@@ -139,6 +140,7 @@ static void set_session_timers(struct nat *n)
 
 	for (unsigned i = 0; i < NAT_STATES; i++)
 		n->session_timeout[i] = (uint16_t)min_u32(seconds[i], IDLE_MAX_S);
+	sessions_doubt(n);
 }
 
 static bool same_rules(const struct nat_timers *a, const struct nat_timers *b)

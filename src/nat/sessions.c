@@ -64,6 +64,16 @@ uint32_t session_anchor(const struct nat *n, uint8_t protocol, uint32_t ext)
 	return anchor_hashed(n, hash_of(n, protocol, ext), protocol, ext);
 }
 
+// Where the entry is at hand: most mappings without sessions need no look into their table.
+static uint32_t anchor_on(const struct nat *n, const struct slot *s)
+{
+	uint8_t protocol = s->bits & SLOT_PROTOCOL;
+
+	if (!(entry_at(n, protocol, s->ext)->bits & EXT_SESSIONS))
+		return NO_SESSION;
+	return session_anchor(n, protocol, s->ext);
+}
+
 // One of a ring that is not its anchor, or one of its permits.
 static uint32_t find_in_ring(const struct nat *n, uint64_t hash, const struct session *anchor,
 	struct recipe remote, bool permit)
@@ -103,10 +113,8 @@ bool session_permitted(const struct nat *n, uint8_t protocol, uint32_t ext, ip4 
 
 // ---- time ------------------------------------------------------------------------------------
 
-uint32_t session_timeout(const struct nat *n, const struct session *x)
+uint32_t session_open_timeout(const struct nat *n, const struct session *x)
 {
-	if (x->state != NAT_OPEN)
-		return n->session_timeout[x->state];
 	if (x->protocol == NAT_ICMP)
 		return n->timeout[NAT_ICMP];
 	return x->mark ? n->timers.udp : n->timers.udp_initial;
@@ -120,31 +128,23 @@ uint32_t session_slot(const struct nat *n, const struct session *x)
 	return slot_find(n, &key);
 }
 
-// While nobody looks at a mapping's only established connection its slot keeps its time.
+// While nobody looks at a mapping's only plain connection its slot keeps its time.
 uint32_t session_idle_s(const struct nat *n, const struct session *x, uint32_t now_s)
 {
 	uint32_t idle = session_own_idle_s(x, now_s);
 	const struct slot *s;
 
-	if (x->state != NAT_ESTABLISHED)
+	if (!session_is_plain(x))
 		return idle;
 	s = slot_at(n, session_slot(n, x));
 	return s->bits & SLOT_VISIT ? idle : min_u32(idle, slot_idle_s(s, now_s));
-}
-
-bool session_is_over(const struct nat *n, uint32_t session, uint32_t now_s)
-{
-	const struct session *x = &n->sessions[session];
-	uint32_t timeout = session_timeout(n, x);
-
-	return session_own_idle_s(x, now_s) > timeout && session_idle_s(n, x, now_s) > timeout;
 }
 
 // Those that only outsiders take part in keep nothing alive.
 enum keeping sessions_keep(const struct nat *n, uint32_t slot, uint32_t now_s, uint32_t *left_s)
 {
 	const struct slot *s = slot_at(n, slot);
-	uint32_t i = session_anchor(n, s->bits & SLOT_PROTOCOL, s->ext), kept;
+	uint32_t i = anchor_on(n, s), kept;
 	enum keeping keeping = KEPT_BY_NONE;
 
 	if (i == NO_SESSION)
@@ -168,6 +168,13 @@ enum keeping sessions_keep(const struct nat *n, uint32_t slot, uint32_t now_s, u
 
 // ---- records ---------------------------------------------------------------------------------
 
+// The sweep's round is one group longer now.
+static void begin_group(struct nat *n, uint32_t group)
+{
+	n->session_due[group] = UINT32_MAX;
+	n->session_unsure += n->session_unsure > 0;
+}
+
 static uint32_t record_get(struct nat *n)
 {
 	uint32_t i = n->session_free;
@@ -177,6 +184,8 @@ static uint32_t record_get(struct nat *n)
 		if (n->session_free != 0)
 			__builtin_prefetch(at(n, n->session_free), 1); // tells the next
 	} else if (n->session_high < n->limits.sessions) {
+		if (n->session_high % SESSION_GROUP == 0)
+			begin_group(n, n->session_high / SESSION_GROUP);
 		i = ++n->session_high;
 	} else {
 		return NO_SESSION;
@@ -319,24 +328,35 @@ static void permit_release(struct nat *n, const struct session *x)
 
 static void tell(struct nat *n, const struct session *x, const struct nat_key *key, uint8_t kind)
 {
-	struct nat_event e = {.kind = kind,
-		.group = n->addresses[x->ext >> 16].group,
-		.key = *key,
-		.external = ext_recipe(n, x->ext),
-		.remote = session_remote(x)};
+	uint8_t group = n->addresses[x->ext >> 16].group;
 
-	if (n->policies[e.group].log_sessions)
-		event_push(n, &e);
+	if (likely(!n->policies[group].log_sessions))
+		return;
+	event_push(n, &(struct nat_event){.kind = kind,
+			      .group = group,
+			      .key = *key,
+			      .external = ext_recipe(n, x->ext),
+			      .remote = session_remote(x)});
 }
 
-static void count(struct nat *n, uint32_t ext, const struct nat_key *key, uint32_t change)
+// Who is charged for them. A static mapping may lie in a block of somebody else.
+static uint32_t owner_of(const struct nat *n, uint32_t slot)
 {
-	uint32_t s = subscriber_find(n, key->realm, key->host);
+	const struct slot *s = slot_at(n, slot);
+	uint32_t i = subscriber_of(n, slot);
 
+	if (likely(i != NO_SUBSCRIBER && n->subscribers[i].host == s->host &&
+		    n->subscribers[i].realm == s->realm))
+		return i;
+	return subscriber_find(n, s->realm, s->host);
+}
+
+static void count(struct nat *n, uint32_t ext, uint32_t owner, uint32_t change)
+{
 	n->counters.sessions += (int32_t)change;
 	n->group_counters[n->addresses[ext >> 16].group].total_sessions += (int32_t)change;
-	if (s != NO_SUBSCRIBER)
-		n->subscribers[s].n_sessions += change;
+	if (owner != NO_SUBSCRIBER)
+		n->subscribers[owner].n_sessions += change;
 }
 
 static uint32_t share(uint32_t limit, bool begun_outside)
@@ -392,9 +412,9 @@ enum drop session_open(
 {
 	const struct slot *s = slot_at(n, slot);
 	struct nat_key key = slot_key(s);
-	uint32_t anchor = session_anchor(n, key.protocol, s->ext), i;
-	enum drop why = sessions_room(n, policy_on(n, s->ext),
-		subscriber_find(n, key.realm, key.host), key.protocol, state == NAT_E_INIT);
+	uint32_t anchor = anchor_on(n, s), owner = owner_of(n, slot), i;
+	enum drop why =
+		sessions_room(n, policy_on(n, s->ext), owner, key.protocol, state == NAT_E_INIT);
 
 	if (why != DROP_NONE)
 		return why;
@@ -411,7 +431,8 @@ enum drop session_open(
 		join(n, i, anchor);
 	else
 		found(n, i);
-	count(n, s->ext, &key, 1);
+	session_await(n, i, now_s);
+	count(n, s->ext, owner, 1);
 	n->counters.sessions_created++;
 	tell(n, &n->sessions[i], &key, NAT_EVENT_SESSION_CREATED);
 	return DROP_NONE;
@@ -447,13 +468,15 @@ static void release(struct nat *n, uint32_t i, const struct nat_key *key)
 static void leave(struct nat *n, uint32_t i)
 {
 	struct session *x = &n->sessions[i];
-	struct session *a = &n->sessions[session_anchor(n, x->protocol, x->ext)];
+	struct session *a = x->anchor ? x : &n->sessions[session_anchor(n, x->protocol, x->ext)];
 
 	a->n_ring--;
 	a->n_begun = (uint8_t)(a->n_begun - (x->state == NAT_E_INIT));
-	if (a->n_ring == 0)
+	if (a->n_ring == 0) {
 		entry_at(n, x->protocol, x->ext)->bits &= (uint8_t)~EXT_SESSIONS;
-	else if (x->anchor)
+		return;
+	}
+	if (x->anchor)
 		hand_over(n, i, x->next - 1);
 	ring_remove(n, i);
 }
@@ -469,7 +492,7 @@ static void dry(struct slot *s)
 
 bool sessions_kept(const struct nat *n, const struct slot *s)
 {
-	uint32_t a = session_anchor(n, s->bits & SLOT_PROTOCOL, s->ext);
+	uint32_t a = anchor_on(n, s);
 
 	return a != NO_SESSION && n->sessions[a].state != NAT_E_INIT;
 }
@@ -480,7 +503,7 @@ void session_end(struct nat *n, uint32_t session, uint32_t slot)
 	struct nat_key key = slot_key(s);
 	bool kept = n->sessions[session].state != NAT_E_INIT;
 
-	count(n, s->ext, &key, (uint32_t)-1);
+	count(n, s->ext, owner_of(n, slot), (uint32_t)-1);
 	leave(n, session);
 	release(n, session, &key);
 	if (kept && key.protocol == NAT_TCP && !sessions_kept(n, s))
@@ -518,7 +541,7 @@ void sessions_end(struct nat *n, uint32_t slot)
 	n_ring = n->sessions[i].n_ring;
 	if (key.protocol == NAT_TCP && n->sessions[i].state != NAT_E_INIT)
 		dry(slot_at(n, slot)); // a moved mapping lives on
-	count(n, s->ext, &key, (uint32_t) - (int32_t)n_ring);
+	count(n, s->ext, owner_of(n, slot), (uint32_t) - (int32_t)n_ring);
 	if (n_ring > END_AT_ONCE) {
 		bury(n, i, &key);
 		return;

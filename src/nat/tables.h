@@ -207,6 +207,10 @@ struct session {
 
 static_assert(sizeof(struct session) == 32, "two a cache line");
 
+enum {
+	SESSION_GROUP = 16 // records that the sweep looks at together
+};
+
 // ---- leases ----------------------------------------------------------------------------------
 
 enum lease_state {
@@ -372,9 +376,11 @@ struct nat {
 	struct session *sessions;
 	uint32_t *session_heads;
 	uint32_t session_mask, session_high, session_free, session_used;
-	uint32_t session_rings;                         // number of the last one
-	uint32_t graves;                                // index + 1
-	uint32_t session_at, session_credit, session_s; // the sweep of sessions
+	uint32_t session_rings; // number of the last one
+	uint32_t graves;        // index + 1
+	uint32_t *session_due;  // by group: no session of it is over before that second
+	// The sweep of groups; how many it must look into whatever they say.
+	uint32_t session_at, session_credit, session_s, session_unsure;
 	uint32_t review_line; // from here on VISIT bits are older than the policies
 	bool review_rules;    // likewise numbers of rules
 	uint16_t session_timeout[NAT_STATES];

@@ -3,8 +3,9 @@
 // has SLOT_VISIT (from inside) or EXT_VISIT (from outside) set. That is one
 //
 //  - whose group filters by address, or address and port;
-//  - TCP, with more than one session, one that is not plainly established, or some unrecorded; and
-//    without any, unless its class is ESTABLISHED (inside only);
+//  - TCP, with more than one session, one that is not plain (open both ways, or half closed), or
+//  some
+//    unrecorded; and without any, unless its class is ESTABLISHED (inside only);
 //  - UDP that only ever sent to a port with a timer of its own (inside only);
 //  - that inbound packets refresh, or that has FILTERs (outside only).
 //
@@ -25,16 +26,15 @@ static enum nat_filtering filtering_on(const struct nat *n, uint8_t protocol, ui
 
 // ---- who must look closer --------------------------------------------------------------------
 
-static bool tcp_is_busy(const struct nat *n, const struct slot *s, const struct entry *e)
+static bool tcp_is_busy(const struct nat *n, const struct slot *s, uint32_t anchor)
 {
-	const struct session *a;
+	const struct session *a = &n->sessions[anchor];
 	uint32_t kept;
 
-	if (!(e->bits & EXT_SESSIONS))
+	if (anchor == NO_SESSION)
 		return false;
-	a = &n->sessions[session_anchor(n, NAT_TCP, s->ext)];
 	kept = (uint32_t)a->n_ring - a->n_begun;
-	return kept > 1 || (kept == 1 && (a->state != NAT_ESTABLISHED || s->hangs & HANGS_LOOSE));
+	return kept > 1 || (kept == 1 && (!session_is_plain(a) || s->hangs & HANGS_LOOSE));
 }
 
 static bool is_transitory(const struct slot *s)
@@ -44,35 +44,53 @@ static bool is_transitory(const struct slot *s)
 }
 
 // From now on the session, or else the slot, knows when the last packet came.
-static void hand_time(struct nat *n, struct slot *s, bool to_session)
+static void hand_time(struct nat *n, struct slot *s, uint32_t anchor, bool to_session)
 {
-	uint32_t anchor = session_anchor(n, NAT_TCP, s->ext);
 	struct session *x = &n->sessions[anchor];
 
-	if (anchor == NO_SESSION || x->state != NAT_ESTABLISHED)
+	if (anchor == NO_SESSION || !session_is_plain(x))
 		return;
-	if (to_session)
-		x->tick = s->tick;
-	else
+	if (!to_session) {
 		s->tick = x->tick;
+		return;
+	}
+	x->tick = s->tick;
+	session_await(n, anchor, n->clock_s);
+}
+
+static void set_visit(struct slot *s, struct entry *e, bool inside, bool outside)
+{
+	s->bits = (uint8_t)((s->bits & ~SLOT_VISIT) | (inside ? SLOT_VISIT : 0));
+	e->bits = (uint8_t)((e->bits & ~EXT_VISIT) | (outside ? EXT_VISIT : 0));
+}
+
+static void tcp_update(struct nat *n, uint32_t slot, uint32_t anchor)
+{
+	struct slot *s = slot_at(n, slot);
+	struct entry *e = entry_at(n, NAT_TCP, s->ext);
+	const struct nat_policy *policy = policy_on(n, s->ext);
+	bool busy = policy->filtering[NAT_TCP - 1] != NAT_EIF || tcp_is_busy(n, s, anchor);
+	bool inside = busy || is_transitory(s);
+
+	if (inside != !!(s->bits & SLOT_VISIT))
+		hand_time(n, s, anchor, inside);
+	set_visit(s, e, inside, busy || policy->inbound_refresh || e->bits & EXT_FILTERS);
 }
 
 void visit_update(struct nat *n, uint32_t slot)
 {
 	struct slot *s = slot_at(n, slot);
-	uint8_t protocol = s->bits & SLOT_PROTOCOL, was = s->bits & SLOT_VISIT;
+	uint8_t protocol = s->bits & SLOT_PROTOCOL;
 	struct entry *e = entry_at(n, protocol, s->ext);
-	bool busy = filtering_on(n, protocol, s->ext) != NAT_EIF;
-	bool outside = policy_on(n, s->ext)->inbound_refresh || e->bits & EXT_FILTERS;
-	bool inside = protocol == NAT_UDP ? s->hangs & HANGS_RULE : is_transitory(s);
+	const struct nat_policy *policy = policy_on(n, s->ext);
+	bool busy = policy->filtering[protocol - 1] != NAT_EIF;
 
-	busy = busy || (protocol == NAT_TCP && tcp_is_busy(n, s, e));
-	inside = inside || busy;
-	outside = outside || busy;
-	if (protocol == NAT_TCP && inside != (was != 0))
-		hand_time(n, s, inside);
-	s->bits = (uint8_t)((s->bits & ~SLOT_VISIT) | (inside ? SLOT_VISIT : 0));
-	e->bits = (uint8_t)((e->bits & ~EXT_VISIT) | (outside ? EXT_VISIT : 0));
+	if (protocol == NAT_TCP)
+		tcp_update(n, slot,
+			e->bits & EXT_SESSIONS ? session_anchor(n, NAT_TCP, s->ext) : NO_SESSION);
+	else
+		set_visit(s, e, busy || (protocol == NAT_UDP && s->hangs & HANGS_RULE),
+			busy || policy->inbound_refresh || e->bits & EXT_FILTERS);
 }
 
 // After a change of filtering or of the rules for ports, a portion of the mappings that stand.
@@ -200,15 +218,28 @@ static bool is_joined(const struct nat *n, uint32_t session)
 
 // ---- TCP from inside -------------------------------------------------------------------------
 
-// Every change refreshes. The time is written before VISIT is, so that the slot takes it over, and
-// again after, for it may have taken over the slot's.
+// Every change refreshes. Whether its mapping must be looked at is asked anew only where that may
+// be another answer now: not when a plain connection becomes half closed. The time is written
+// before VISIT is, so that the slot takes it over, and again after, for it may have taken over the
+// slot's.
 static void change_state(
 	struct nat *n, uint32_t slot, uint32_t session, uint8_t state, uint32_t now_s)
 {
-	touch(&n->sessions[session], now_s);
+	struct session *x = &n->sessions[session];
+	bool plain = session_is_plain(x), begun = x->state == NAT_E_INIT;
+	uint32_t timeout = n->session_timeout[x->state];
+
+	touch(x, now_s);
 	session_set_state(n, session, state);
-	visit_update(n, slot);
-	touch(&n->sessions[session], now_s);
+	if (begun || session_is_plain(x) != plain) {
+		if (x->anchor)
+			tcp_update(n, slot, session);
+		else
+			visit_update(n, slot);
+		touch(x, now_s);
+	}
+	if (n->session_timeout[state] < timeout)
+		session_await(n, session, now_s);
 }
 
 // A mapping that traffic without a record had kept so far goes on to be kept by it.
@@ -224,14 +255,21 @@ static void establish_class(struct slot *s)
 		s->bits = (uint8_t)((s->bits & ~SLOT_CLASS) | CLASS_ESTABLISHED << CLASS_SHIFT);
 }
 
+static void follow_class(struct nat *n, uint32_t slot)
+{
+	struct slot *s = slot_at(n, slot);
+	bool transitory = is_transitory(s);
+
+	establish_class(s);
+	if (is_transitory(s) != transitory)
+		visit_update(n, slot);
+}
+
 static enum drop begin_inside(struct nat *n, uint32_t slot, const struct nat_out *p, uint32_t now_s)
 {
 	struct slot *s = slot_at(n, slot);
-	uint32_t old = session_find(n, NAT_TCP, s->ext, p->remote);
 	enum drop why;
 
-	if (old != NO_SESSION)
-		drop_expired(n, old, slot);
 	why = session_open(n, slot, p->remote, NAT_I_INIT, now_s);
 	if (why == DROP_NONE) {
 		if (filtering_on(n, NAT_TCP, s->ext) == NAT_ADF)
@@ -255,7 +293,7 @@ static void follow_inside(
 	uint8_t step = tcp_step(policy, x->state, INSIDE, p->tcp_flags);
 
 	if (x->state != (step & STEP_STATE)) {
-		establish_class(s);
+		follow_class(n, slot);
 		change_state(n, slot, session, step & STEP_STATE, now_s);
 	} else if (step & STEP_REFRESH) {
 		touch(x, now_s);
@@ -276,15 +314,15 @@ static void touch_class(struct nat *n, uint32_t slot, const struct nat_out *p, u
 
 // RST does not refresh: it answers what came in, as often as not (RFC 7857 s.7.1).
 static void touch_tcp(
-	struct nat *n, uint32_t slot, const struct nat_out *p, bool recorded, uint32_t now_s)
+	struct nat *n, uint32_t slot, const struct nat_out *p, bool kept, uint32_t now_s)
 {
 	struct slot *s = slot_at(n, slot);
 
 	if (p->tcp_flags & TCP_RST)
 		return;
-	if (s->hangs & HANGS_LOOSE || !sessions_kept(n, s))
+	if (s->hangs & HANGS_LOOSE || !kept)
 		touch_class(n, slot, p, now_s);
-	else if (recorded)
+	else
 		slot_touch(s, now_s, s->bits & SLOT_CLASS);
 }
 
@@ -297,7 +335,8 @@ static void pass_unrecorded(struct nat *n, uint32_t slot, const struct nat_out *
 		s->hangs |= HANGS_LOOSE;
 		visit_update(n, slot);
 	}
-	touch_tcp(n, slot, p, false, now_s);
+	if (s->hangs & HANGS_LOOSE || !sessions_kept(n, s))
+		touch_tcp(n, slot, p, false, now_s);
 }
 
 static enum drop out_tcp(struct nat *n, uint32_t slot, struct nat_out *p, uint32_t now_s)
@@ -312,7 +351,7 @@ static enum drop out_tcp(struct nat *n, uint32_t slot, struct nat_out *p, uint32
 		return DROP_TCP_NO_SESSION; // the miss path ends it and may make another
 	if (lives) {
 		follow_inside(n, slot, i, p, now_s);
-		touch_tcp(n, slot, p, true, now_s);
+		touch_tcp(n, slot, p, is_joined(n, i) || sessions_kept(n, s), now_s);
 		return DROP_NONE;
 	}
 	if (!tcp_begins(p->tcp_flags)) {
@@ -321,6 +360,8 @@ static enum drop out_tcp(struct nat *n, uint32_t slot, struct nat_out *p, uint32
 	}
 	if (has_unrecorded(n, s, now_s))
 		s->hangs |= HANGS_LOOSE;
+	if (i != NO_SESSION)
+		drop_expired(n, i, slot);
 	why = begin_inside(n, slot, p, now_s);
 	if (why == DROP_NONE)
 		touch_tcp(n, slot, p, true, now_s);
@@ -384,9 +425,9 @@ static enum drop admit(const struct nat *n, const struct nat_in *p, uint32_t ext
 }
 
 // While the slot keeps the session's time it is the slot that is refreshed.
-static void refresh_slot(struct nat *n, const struct nat_in *p, uint32_t now_s)
+static void refresh_slot(struct nat *n, uint32_t slot, uint32_t now_s)
 {
-	struct slot *s = slot_at(n, slot_find(n, &p->to));
+	struct slot *s = slot_at(n, slot);
 
 	if (s->bits & SLOT_SEEN && slot_idle_s(s, now_s) <= idle_timeout(n, s))
 		slot_touch(s, now_s, s->bits & SLOT_CLASS);
@@ -409,14 +450,20 @@ static void follow_outside(
 	struct session *x = &n->sessions[session];
 	const struct nat_policy *policy = policy_on(n, ext);
 	uint8_t step = tcp_step(policy, x->state, OUTSIDE, p->tcp_flags);
+	bool changes = x->state != (step & STEP_STATE), plain = session_is_plain(x);
+	bool alone = x->anchor && x->n_ring - x->n_begun == 1;
+	uint32_t slot;
 
-	if (x->state != (step & STEP_STATE)) {
-		change_state(n, slot_find(n, &p->to), session, step & STEP_STATE, now_s);
-	} else if (step & STEP_REFRESH) {
-		touch(x, now_s);
-		if (x->state == NAT_ESTABLISHED && x->anchor && x->n_ring - x->n_begun == 1)
-			refresh_slot(n, p, now_s);
-	}
+	if (!changes && !(step & STEP_REFRESH))
+		return;
+	touch(x, now_s);
+	if (!changes && !(plain && alone))
+		return;
+	slot = slot_find(n, &p->to);
+	if (changes)
+		change_state(n, slot, session, step & STEP_STATE, now_s);
+	if (plain && alone && session_is_plain(x))
+		refresh_slot(n, slot, now_s);
 }
 
 static void in_tcp(
@@ -434,13 +481,15 @@ static void in_other(
 	bool refresh = policy_on(n, ext)->inbound_refresh;
 
 	if (session != NO_SESSION) {
-		if (!n->sessions[session].mark)
-			n->sessions[session].mark = 1;
 		if (refresh)
 			touch(&n->sessions[session], now_s);
+		if (!n->sessions[session].mark) {
+			n->sessions[session].mark = 1;
+			session_await(n, session, now_s); // it has another timer now
+		}
 	}
 	if (refresh)
-		refresh_slot(n, p, now_s);
+		refresh_slot(n, slot_find(n, &p->to), now_s);
 }
 
 enum drop visit_in(struct nat *n, const struct nat_in *p, uint32_t ext, uint32_t now_s)

@@ -60,13 +60,19 @@ uint32_t book_flow_timeout(const struct book *b, const struct flow *f)
 	return seconds[f->state];
 }
 
-// Data of a mapping's only established connection is not looked at: any packet from inside counts.
+// Open both ways, or half closed.
+static bool is_plain(enum nat_state state)
+{
+	return state == NAT_ESTABLISHED || state == NAT_I_FIN || state == NAT_E_FIN;
+}
+
+// Data of a mapping's only plain connection is not looked at: any packet from inside counts.
 uint32_t book_flow_idle_s(struct book *b, const struct flow *f)
 {
 	const struct mapping *m = book_find(b, f->key);
 	uint32_t idle = b->now_s - f->at_s;
 
-	if (m != NULL && m->plain && f->state == NAT_ESTABLISHED)
+	if (m != NULL && m->plain && is_plain(f->state))
 		idle = min_u32(idle, b->now_s - m->sent_s);
 	return idle;
 }
@@ -212,9 +218,8 @@ void book_update_plain(struct book *b, struct mapping *m)
 {
 	struct flow *f =
 		m->plain ? book_find_flow(b, m->key, m->plain_remote) : only_kept(b, m->key);
-	bool plain = count_kept(b, m->key).all == 1 &&
-		     only_kept(b, m->key)->state == NAT_ESTABLISHED && !m->loose &&
-		     filtering_of(b, m->key) == NAT_EIF;
+	bool plain = count_kept(b, m->key).all == 1 && is_plain(only_kept(b, m->key)->state) &&
+		     !m->loose && filtering_of(b, m->key) == NAT_EIF;
 
 	if (plain == m->plain)
 		return;
@@ -222,7 +227,7 @@ void book_update_plain(struct book *b, struct mapping *m)
 	if (plain) {
 		m->plain_remote = f->remote;
 		m->sent_s = f->at_s;
-	} else if (f != NULL && f->state == NAT_ESTABLISHED) {
+	} else if (f != NULL && is_plain(f->state)) {
 		f->at_s = m->sent_s;
 	}
 }
@@ -539,7 +544,8 @@ static void tcp_in(struct book *b, struct mapping *m, const struct nat_in *p)
 		enum nat_state was = f->state;
 		if (advance(b, f, true, p->tcp_flags))
 			book_update_plain(b, m);
-		else if (was == NAT_ESTABLISHED && count_kept(b, m->key).all == 1)
+		if (is_plain(was) && is_plain(f->state) && !(p->tcp_flags & TCP_RST) &&
+			count_kept(b, m->key).all == 1)
 			refresh(b, m);
 		return;
 	}

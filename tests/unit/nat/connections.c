@@ -219,6 +219,8 @@ Test(nat, a_mapping_with_one_established_connection_stays_at_one_line)
 	cr_assert_not(looks_closer(&f));
 	cr_assert_eq(flow_view(&f).left_s, 7440 - 263);
 	flow_out(&f, TCP_FIN | TCP_ACK);
+	cr_assert_not(looks_closer(&f), "half closed, it is used like one that is open");
+	flow_in(&f, TCP_FIN | TCP_ACK);
 	cr_assert(looks_closer(&f));
 	world_close(&w);
 }

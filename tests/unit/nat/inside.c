@@ -172,6 +172,61 @@ Test(nat, a_burst_finds_what_is_there_and_says_which)
 	world_close(&w);
 }
 
+enum {
+	MIXED_PORTS = 40,
+	MIXED_BURSTS = 3000
+};
+
+static struct nat_out mixed_packet(struct rng *rng)
+{
+	static const uint8_t flags[] = {
+		TCP_ACK, TCP_ACK, TCP_ACK, TCP_SYN, TCP_FIN | TCP_ACK, TCP_RST};
+	uint8_t protocol = rng_below(rng, 2) ? NAT_TCP : NAT_UDP;
+
+	return (struct nat_out){
+		.key = key_of(HOST, protocol, (uint16_t)(4000 + rng_below(rng, MIXED_PORTS))),
+		.remote = {REMOTE.addr, (uint16_t)(1 + rng_below(rng, 3))},
+		.tcp_flags = protocol == NAT_TCP ? flags[rng_below(rng, ARRAY_SIZE(flags))] : 0,
+		.tcp_data = protocol == NAT_TCP};
+}
+
+// What a packet changes, those behind it in the burst see: as if each came alone.
+Test(nat, a_burst_does_what_its_packets_do_one_after_the_other)
+{
+	struct world together = world_simple(64), apart = world_simple(64);
+	struct nat_out out[NAT_BURST], alone;
+	uint64_t hits = 0, misses = 0;
+	struct rng rng;
+
+	rng_init_u64(&rng, 5382);
+	for (unsigned i = 0; i < MIXED_BURSTS; i++) {
+		unsigned n = 1 + rng_below(&rng, NAT_BURST);
+		uint32_t found;
+
+		alone = mixed_packet(&rng);
+		struct recipe a, b;
+		cr_assert_eq(world_send(&together, alone.key, TCP_SYN, 0, alone.remote, &a),
+			world_send(&apart, alone.key, TCP_SYN, 0, alone.remote, &b));
+		for (unsigned k = 0; k < n; k++)
+			out[k] = mixed_packet(&rng);
+		found = nat_find_out(together.nat, out, n, together.now_s);
+		for (unsigned k = 0; k < n; k++) {
+			alone = out[k];
+			bool hit = nat_find_out(apart.nat, &alone, 1, apart.now_s);
+			cr_assert_eq(hit, found >> k & 1, "burst %u packet %u", i, k);
+			cr_assert(!hit || recipe_eq(alone.to, out[k].to));
+			hits += hit;
+			misses += !hit;
+		}
+		world_pass(&together, i % 20 == 0 ? 300 : i % 2);
+		world_pass(&apart, i % 20 == 0 ? 300 : i % 2);
+	}
+	cr_assert(hits > MIXED_BURSTS && misses > MIXED_BURSTS);
+	cr_assert_eq(nat_counters(together.nat)->sessions, nat_counters(apart.nat)->sessions);
+	world_close(&together);
+	world_close(&apart);
+}
+
 Test(nat, unknown_ports_from_outside_change_nothing)
 {
 	struct world w = world_simple(64);

@@ -43,7 +43,7 @@ bool recount_visit(const struct nat *n, uint32_t slot, char text[RECOUNT_TEXT])
 		const struct session *x = &n->sessions[a];
 		unsigned kept = (unsigned)x->n_ring - x->n_begun;
 
-		busy |= kept > 1 || (kept > 0 && x->state != NAT_ESTABLISHED) ||
+		busy |= kept > 1 || (kept > 0 && !session_is_plain(x)) ||
 			(kept > 0 && s->hangs & HANGS_LOOSE);
 	}
 	AGREE(text, !(s->bits & SLOT_VISIT) == !(busy || inside), "slot %u", slot);
@@ -71,6 +71,18 @@ static bool check_permit(struct count *c, uint32_t i)
 	AGREE(c->text, false, "session %u has no permit", i);
 }
 
+// Whether the sweep will come in time. A packet may have come after the last second that the tables
+// know of; then the record is as good as new.
+static bool is_awaited(const struct nat *n, uint32_t i)
+{
+	const struct session *x = &n->sessions[i];
+	uint32_t now_s = max_u32(n->clock_s, n->session_s), idle = session_own_idle_s(x, now_s);
+
+	return n->session_unsure > 0 || idle > IDLE_MAX_S / 2 ||
+	       n->session_due[i / SESSION_GROUP] <=
+		       now_s + max_u32(session_timeout(n, x), idle) - idle + 1;
+}
+
 static bool check_session(struct count *c, uint32_t i, const struct session *anchor)
 {
 	const struct nat *n = c->n;
@@ -84,6 +96,7 @@ static bool check_session(struct count *c, uint32_t i, const struct session *anc
 	AGREE(c->text, x->anchor == (x == anchor), "session %u", i);
 	AGREE(c->text, session_find(n, x->protocol, x->ext, remote) == i, "session %u", i);
 	AGREE(c->text, n->sessions[x->next - 1].prev == i + 1, "session %u", i);
+	AGREE(c->text, is_awaited(n, i), "session %u", i);
 	return x->protocol != NAT_TCP || !x->mark || check_permit(c, i);
 }
 

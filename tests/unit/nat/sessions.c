@@ -401,6 +401,24 @@ Test(nat, the_sweep_of_sessions_takes_bounded_steps)
 	world_close(&w);
 }
 
+Test(nat, a_group_of_sessions_is_left_alone_until_one_of_them_may_be_over)
+{
+	struct world w = flow_world();
+	struct flow f = flow_open(&w, 4000, REMOTE);
+	const uint32_t *due = &w.nat->session_due[0];
+
+	cr_assert_eq(*due, w.now_s + 241, "since its SYN");
+	world_pass(&w, 243);
+	cr_assert_eq(*due, w.now_s - 243 + 7441);
+	flow_out(&f, TCP_FIN | TCP_ACK);
+	cr_assert_eq(*due, w.now_s - 243 + 7441, "half closed, it may last as long");
+	flow_in(&f, TCP_FIN | TCP_ACK);
+	cr_assert_eq(*due, w.now_s + 251);
+	world_pass(&w, 253);
+	cr_assert_eq(*due, UINT32_MAX, "nobody is left");
+	world_close(&w);
+}
+
 Test(nat, new_session_timers_count_at_once)
 {
 	struct world w = open_with(10, NAT_EIF);
