@@ -402,13 +402,13 @@ static inline uint32_t checksum_delta32(uint32_t old_word, uint32_t new_word)
 	return (uint32_t)(sum & 0xffff) + (uint32_t)(sum >> 16);
 }
 
+// The sum of both halves and its carry, in one addition: the lower half's is carried into the
+// upper.
 static inline uint16_t checksum_apply(uint16_t checksum, uint32_t delta)
 {
 	uint32_t sum = (uint32_t)(uint16_t)~checksum + delta;
 
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
+	return (uint16_t) ~((sum + (sum << 16 | sum >> 16)) >> 16);
 }
 
 #endif

@@ -19,6 +19,8 @@
 // checksums are updated incrementally; a UDP checksum of zero stays zero (RFC 4787 / RFC 1624), a
 // computed zero is sent as 0xffff.
 void xlat_source(struct pkt *p, struct recipe to);
+// The same and xlat_identify() at once.
+void xlat_source_anew(struct pkt *p, struct recipe to, uint16_t id);
 void xlat_destination(struct pkt *p, struct recipe to);
 void xlat_lower_ttl(struct pkt *p); // forwarding without translation
 // Of a fragment without transport header (p->later) only the IP header changes; of a first fragment

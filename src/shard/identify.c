@@ -24,15 +24,15 @@ static uint32_t shards_of(const struct burst *b, ip4 external)
 }
 
 // Shards that share an address draw from different residues.
-static uint16_t draw(struct burst *b, const struct pkt *p)
+static inline uint16_t draw(struct burst *b, const struct pkt *p, ip4 external)
 {
 	struct fragments *f = b->s->fragments;
-	uint64_t ends = (uint64_t)p->src << 32 | p->dst;
-	uint64_t key = ends + p->protocol * UINT64_C(0x9e3779b97f4a7c15);
-	uint16_t *counter = &f->counters[hash_u64(key, &f->secret) % IDENTIFIERS];
-	uint32_t n = b->s->n_shards > 1 ? shards_of(b, p->src) : 1;
+	uint64_t ends = (uint64_t)external << 32 | p->dst;
+	uint64_t hash = hash_fold(ends ^ f->secret.k[0], f->secret.k[1] + p->protocol);
+	uint16_t *counter = &f->counters[hash % IDENTIFIERS];
+	uint32_t n = unlikely(b->s->n_shards > 1) ? shards_of(b, external) : 1;
 
-	if (n == 1)
+	if (likely(n == 1))
 		return ++*counter;
 	*counter = (uint16_t)((*counter + 1u) % (ID_SPACE / n));
 	return (uint16_t)(*counter * n + b->s->id);
@@ -40,8 +40,7 @@ static uint16_t draw(struct burst *b, const struct pkt *p)
 
 // The record of a resolved fragment's datagram. It may have ended in this burst, but then it has
 // its contents still.
-static __attribute__((noinline)) struct record *record_of(
-	const struct burst *b, const struct pkt *p)
+static struct record *record_of(const struct burst *b, const struct pkt *p)
 {
 	struct fragments *f = b->s->fragments;
 	const struct ip4_wire *ip = (const void *)p->l3;
@@ -55,16 +54,25 @@ static __attribute__((noinline)) struct record *record_of(
 		       : NULL;
 }
 
+static __attribute__((noinline)) uint16_t of_datagram(
+	struct burst *b, const struct pkt *p, ip4 external)
+{
+	struct record *r = record_of(b, p);
+
+	if (r == NULL)
+		return draw(b, p, external);
+	if (!r->identified)
+		r->new_id = draw(b, p, external);
+	r->identified = true;
+	return r->new_id;
+}
+
+uint16_t identification(struct burst *b, const struct pkt *p, ip4 external)
+{
+	return unlikely(p->resolved) ? of_datagram(b, p, external) : draw(b, p, external);
+}
+
 void identify(struct burst *b, struct pkt *p)
 {
-	struct record *r = unlikely(p->resolved) ? record_of(b, p) : NULL;
-
-	if (likely(r == NULL)) {
-		xlat_identify(p, draw(b, p));
-		return;
-	}
-	if (!r->identified)
-		r->new_id = draw(b, p);
-	r->identified = true;
-	xlat_identify(p, r->new_id);
+	xlat_identify(p, identification(b, p, p->src));
 }

@@ -13,6 +13,11 @@ static uint8_t ttl_of(const struct pkt *p)
 	return ((const struct ip4_wire *)(const void *)p->l3)->ttl;
 }
 
+static uint16_t id_of(const struct pkt *p)
+{
+	return be16_get(((const struct ip4_wire *)(const void *)p->l3)->id);
+}
+
 bool tcp_has_data(const struct pkt *p)
 {
 	const struct tcp_wire *tcp = (const void *)(p->l3 + p->l4_at);
@@ -135,9 +140,8 @@ static inline enum verdict finish_out(struct burst *b, unsigned i, struct recipe
 	ip4 host = p->src;
 
 	p->stage = PKT_FRESH; // this leg lowers the TTL
-	xlat_source(p, to);
-	if (!xlat_is_atomic(p))
-		identify(b, p);
+	// One update of the header for both, and one call, which the compiler can inline.
+	xlat_source_anew(p, to, xlat_is_atomic(p) ? id_of(p) : identification(b, p, to.addr));
 	if (unlikely(is_syn(p)))
 		note_syn(b, p, host, to);
 	b->s->counters.translated_out++;

@@ -106,12 +106,17 @@ static enum verdict sort_packet(struct burst *b, unsigned i)
 {
 	struct pkt *p = &b->packets[i];
 
-	if (p->kind == PKT_IP6)
+	if (unlikely(p->kind == PKT_IP6)) {
+		b->n_outside += is_from_outside(b->c, p);
 		return ip6_packet(b, p);
-	return is_from_outside(b->c, p) ? inbound_sort(b, i) : outbound_sort(b, i);
+	}
+	if (!is_from_outside(b->c, p))
+		return outbound_sort(b, i);
+	b->n_outside++;
+	return inbound_sort(b, i);
 }
 
-void run_packets(struct shard *s, const struct conf *c, ns now, struct pkt *packets,
+unsigned run_packets(struct shard *s, const struct conf *c, ns now, struct pkt *packets,
 	enum verdict *verdicts, unsigned n, const struct shard_sink *sink)
 {
 	struct burst b;
@@ -128,6 +133,7 @@ void run_packets(struct shard *s, const struct conf *c, ns now, struct pkt *pack
 	b.sources.realm = NO_REALM;
 	b.epoch_group = NO_GROUP;
 	b.cut = 0;
+	b.n_outside = 0;
 	for (unsigned i = 0; i < n; i++)
 		verdicts[i] = sort_packet(&b, i);
 	if (b.n_out > 0)
@@ -136,18 +142,17 @@ void run_packets(struct shard *s, const struct conf *c, ns now, struct pkt *pack
 		inbound_finish(&b);
 	if (b.n_pcp > 0)
 		pcp_finish(&b);
+	return b.n_outside;
 }
 
 void shard_run(struct shard *s, const struct conf *c, ns now, struct pkt *packets,
 	enum verdict *verdicts, unsigned n, const struct shard_sink *sink)
 {
-	unsigned outside = 0;
+	unsigned outside;
 
 	snapshot_see(s, c);
-	for (unsigned i = 0; i < n; i++)
-		outside += is_from_outside(c, &packets[i]);
+	outside = run_packets(s, c, now, packets, verdicts, n, sink);
 	s->counters.outside_packets += outside;
 	s->counters.inside_packets += n - outside;
-	run_packets(s, c, now, packets, verdicts, n, sink);
 	events_drain(s, now);
 }

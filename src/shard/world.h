@@ -189,6 +189,7 @@ struct burst {
 	uint32_t epoch_s;     // what its requests are told, of epoch_group
 	uint16_t epoch_group; // NO_GROUP: not reckoned yet
 	uint32_t cut;         // bit set of packets that leave in pieces
+	unsigned n_outside;   // of its packets those from outside
 
 	unsigned n_out, n_in, n_pcp;
 	struct nat_out out[SHARD_BURST];
@@ -240,8 +241,9 @@ static inline void bucket_charge(struct bucket *b, ns now, uint32_t rate)
 
 // ---- run.c -----------------------------------------------------------------------------------
 
-// What shard_run() does with packets that it has counted; held ones come here when they go on.
-void run_packets(struct shard *s, const struct conf *c, ns now, struct pkt *packets,
+// What shard_run() does with packets but count them; held ones come here when they go on. Returns
+// how many are from outside.
+unsigned run_packets(struct shard *s, const struct conf *c, ns now, struct pkt *packets,
 	enum verdict *verdicts, unsigned n, const struct shard_sink *sink);
 // Sets next hop and via for p->dst in a realm. False: no route.
 bool route(const struct conf *c, uint8_t realm, struct pkt *p);
@@ -319,6 +321,8 @@ enum verdict fragment_sort(struct burst *b, struct pkt *p);
 // After translating the source: another IPv4 identification where RFC 6864 asks for one, the same
 // for all fragments of a datagram.
 void identify(struct burst *b, struct pkt *p);
+// The identification itself, for one whose source is going to be `external`.
+uint16_t identification(struct burst *b, const struct pkt *p, ip4 external);
 // A translated packet that is larger than its link and has no DF leaves in pieces, through the
 // sink; the packet itself is done with: VERDICT_DROP, not counted.
 enum verdict send_in_pieces(struct burst *b, struct pkt *p);

@@ -33,7 +33,7 @@ static uint32_t rewrite_embedded(struct pkt *p, struct recipe to, be32 *addr, ui
 	const struct l4_layout *layout = l4_layout_of(p->inner.kind);
 	uint16_t before = word_at(&ip->checksum);
 	uint32_t moved = replace_addr(addr, to.addr);
-	uint32_t renumbered = replace_port(port, to.port);
+	uint32_t renumbered = replace_word(port, to.port);
 
 	apply_delta(&ip->checksum, moved);
 	return moved + renumbered + checksum_delta16(before, word_at(&ip->checksum)) +

@@ -30,28 +30,31 @@ __attribute__((noinline)) static void settle_zero(const struct pkt *p)
 }
 
 // A fragment without transport header has its address in the IP header and nowhere else.
-__attribute__((noinline)) static void rewrite_later(struct pkt *p, ip4 to, be32 *addr)
+__attribute__((noinline)) static void rewrite_later(
+	struct pkt *p, ip4 to, be32 *addr, uint32_t delta)
 {
 	struct ip4_wire *ip = (void *)p->l3;
 
-	apply_delta(&ip->checksum, replace_addr(addr, to) + lower_ttl(ip, ttl_step(p)));
+	apply_delta(&ip->checksum, delta + replace_addr(addr, to) + lower_ttl(ip, ttl_step(p)));
 }
 
 // Gives one end of the packet, whose address and port stand at these places, its new values.
-static inline void rewrite(struct pkt *p, struct recipe to, be32 *addr, uint8_t *port)
+// `delta`: what else changed in the IP header.
+static inline __attribute__((always_inline)) void rewrite(
+	struct pkt *p, struct recipe to, be32 *addr, uint8_t *port, uint32_t delta)
 {
 	const struct l4_layout *layout = l4_layout_of(p->kind);
 	struct ip4_wire *ip = (void *)p->l3;
 	uint8_t *checksum = p->l3 + p->l4_at + layout->checksum_at;
 
 	if (unlikely(p->later)) {
-		rewrite_later(p, to.addr, addr);
+		rewrite_later(p, to.addr, addr, delta);
 		return;
 	}
 	uint32_t moved = replace_addr(addr, to.addr);
-	uint32_t renumbered = replace_port(port, to.port);
+	uint32_t renumbered = replace_word(port, to.port);
 
-	apply_delta(&ip->checksum, moved + lower_ttl(ip, ttl_step(p)));
+	apply_delta(&ip->checksum, delta + moved + lower_ttl(ip, ttl_step(p)));
 	uint16_t before = word_at(checksum);
 	uint16_t after = checksum_apply(before, (moved & layout->pseudo) + renumbered);
 	if (unlikely(before == 0 && p->kind == PKT_UDP))
@@ -62,14 +65,27 @@ static inline void rewrite(struct pkt *p, struct recipe to, be32 *addr, uint8_t 
 }
 
 // The fields of *p come first, so that nothing has to be remembered across the rare last call.
-void xlat_source(struct pkt *p, struct recipe to)
+static inline __attribute__((always_inline)) void rewrite_source(
+	struct pkt *p, struct recipe to, uint32_t delta)
 {
 	struct ip4_wire *ip = (void *)p->l3;
 
 	p->src = to.addr;
 	p->sport = to.port;
 	p->dport = p->kind == PKT_ECHO ? to.port : p->dport;
-	rewrite(p, to, &ip->src, p->l3 + p->l4_at + l4_layout_of(p->kind)->src_at);
+	rewrite(p, to, &ip->src, p->l3 + p->l4_at + l4_layout_of(p->kind)->src_at, delta);
+}
+
+void xlat_source(struct pkt *p, struct recipe to)
+{
+	rewrite_source(p, to, 0);
+}
+
+void xlat_source_anew(struct pkt *p, struct recipe to, uint16_t id)
+{
+	struct ip4_wire *ip = (void *)p->l3;
+
+	rewrite_source(p, to, replace_word(ip->id.b, id));
 }
 
 void xlat_destination(struct pkt *p, struct recipe to)
@@ -79,7 +95,7 @@ void xlat_destination(struct pkt *p, struct recipe to)
 	p->dst = to.addr;
 	p->dport = to.port;
 	p->sport = p->kind == PKT_ECHO ? to.port : p->sport;
-	rewrite(p, to, &ip->dst, p->l3 + p->l4_at + l4_layout_of(p->kind)->dst_at);
+	rewrite(p, to, &ip->dst, p->l3 + p->l4_at + l4_layout_of(p->kind)->dst_at, 0);
 }
 
 void xlat_lower_ttl(struct pkt *p)

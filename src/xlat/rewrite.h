@@ -42,7 +42,8 @@ static inline void put_word(void *at, uint16_t word)
 	memcpy(at, &word, sizeof word);
 }
 
-// Put a new address or port in place and return what that does to a checksum over it.
+// Put a new address, port or identification in place and return what that does to a checksum over
+// it.
 static inline uint32_t replace_addr(be32 *at, ip4 addr)
 {
 	be32 fresh = be32_of(addr);
@@ -54,9 +55,9 @@ static inline uint32_t replace_addr(be32 *at, ip4 addr)
 	return checksum_delta32(before, after);
 }
 
-static inline uint32_t replace_port(uint8_t *at, uint16_t port)
+static inline uint32_t replace_word(uint8_t *at, uint16_t number)
 {
-	be16 fresh = be16_of(port);
+	be16 fresh = be16_of(number);
 	uint16_t before = word_at(at);
 
 	put_word(at, word_at(&fresh));

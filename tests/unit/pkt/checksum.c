@@ -93,6 +93,35 @@ Test(pkt, checksum_increment_equals_recompute)
 	}
 }
 
+// One half after the other, until nothing is carried.
+static uint16_t apply_slowly(uint16_t checksum, uint32_t delta)
+{
+	uint32_t sum = (uint32_t)(uint16_t)~checksum + delta;
+
+	while (sum > 0xffff)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+Test(pkt, checksum_deltas_are_folded_as_one_carry_after_the_other)
+{
+	static const uint32_t edges[] = {
+		0, 1, 0xfffe, 0xffff, 0x10000, 0x1fffe, 0x1ffff, 0xfffeffff};
+	struct rng rng;
+
+	rng_init_u64(&rng, 1071);
+	for (uint32_t checksum = 0; checksum <= 0xffff; checksum++) {
+		for (size_t i = 0; i < ARRAY_SIZE(edges) + 8; i++) {
+			uint32_t delta =
+				i < ARRAY_SIZE(edges) ? edges[i] : rng_u32(&rng) >> 2 * (i & 7);
+			delta = min_u32(delta, UINT32_MAX - 0xffff);
+			cr_assert_eq(checksum_apply((uint16_t)checksum, delta),
+				apply_slowly((uint16_t)checksum, delta), "%04x by %08x", checksum,
+				delta);
+		}
+	}
+}
+
 Test(pkt, checksum_of_transport_covers_the_pseudo_header)
 {
 	uint8_t l3[MAKE_MAX];

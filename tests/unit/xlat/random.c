@@ -87,7 +87,11 @@ Test(xlat, req_1624_translation_equals_a_packet_made_anew)
 		check_load(&p, l3, before, len, MAKE_MAX);
 		n_kind[p.kind]++;
 		n_none += p.kind == PKT_UDP && m.no_checksum;
-		if (i % 2) {
+		if (i % 4 == 1) {
+			m.id = any_u16(&rng);
+			xlat_source_anew(&p, to, m.id);
+			move_source(&m, to);
+		} else if (i % 2) {
 			xlat_source(&p, to);
 			move_source(&m, to);
 		} else {
