@@ -30,10 +30,11 @@ static uint64_t alike(const struct nat_policy *policy, const struct nat_key *key
 }
 
 // Where a search for a free port begins: nobody outside can foresee it (RFC 6056 s.3.3), but the
-// look ahead can, and so has the port's line in the cache by then.
+// look ahead can, and so has the port's line in the cache by then. With one multiplication instead
+// of two the ports of three flows told the fourth's in four of ten tries.
 static inline uint64_t port_draw(const struct nat *n, const struct nat_key *key)
 {
-	return hash_fold(key_word(key) ^ n->salt, n->secret.k[1]);
+	return hash_u64(key_word(key) ^ n->salt, &n->secret);
 }
 
 // Blocks of more ports than one word of the bit set has, or fewer.

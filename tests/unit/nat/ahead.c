@@ -306,3 +306,26 @@ Test(ahead, a_key_does_not_lead_to_the_same_port_for_long)
 	cr_assert_lt(same, 10, "%u of 20 seconds", same);
 	world_close(&w);
 }
+
+// RFC 6056 s.3.3: somebody outside sees what three new flows of consecutive internal ports got
+// within one second. By chance he knows the fourth once in 64 times.
+Test(ahead, the_ports_of_some_flows_do_not_tell_the_next_ones)
+{
+	enum {
+		TRIES = 500
+	};
+	struct world w = world_simple(64);
+	unsigned right = 0;
+
+	for (uint32_t i = 0; i < TRIES; i++) {
+		uint16_t p[4];
+
+		for (uint16_t k = 0; k < 4; k++)
+			p[k] = world_out(&w, key_of(HOST + i % 400, NAT_UDP, (uint16_t)(4000 + k)))
+				       .port;
+		right += (((unsigned)p[2] - p[0] + p[1]) & 63) == (p[3] & 63u);
+		world_pass(&w, 2000);
+	}
+	world_close(&w);
+	cr_assert_lt(right, TRIES / 20, "%u of %u guesses are right", right, TRIES);
+}
