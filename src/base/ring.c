@@ -29,17 +29,31 @@ struct ring *ring_init(void *mem, uint32_t record_size, uint32_t n_records)
 	return r;
 }
 
-bool ring_push(struct ring *r, const void *record)
+void *ring_claim(struct ring *r)
 {
 	uint32_t head = r->head;
 
 	if (head - r->tail_seen > r->mask) {
 		r->tail_seen = __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE);
 		if (head - r->tail_seen > r->mask)
-			return false;
+			return NULL;
 	}
-	memcpy(record_at(r, head), record, r->record_size);
-	__atomic_store_n(&r->head, head + 1, __ATOMIC_RELEASE);
+	return record_at(r, head);
+}
+
+void ring_publish(struct ring *r)
+{
+	__atomic_store_n(&r->head, r->head + 1, __ATOMIC_RELEASE);
+}
+
+bool ring_push(struct ring *r, const void *record)
+{
+	void *place = ring_claim(r);
+
+	if (place == NULL)
+		return false;
+	memcpy(place, record, r->record_size);
+	ring_publish(r);
 	return true;
 }
 

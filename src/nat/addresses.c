@@ -36,13 +36,22 @@ static void places_insert(struct nat *n, ip4 ip, uint32_t a)
 	n->places[i] = (struct address_place){ip, a + 1};
 }
 
-static void places_rebuild(struct nat *n)
+// Whoever was pushed past the place that becomes empty moves up, so no search ends too early.
+static void places_remove(struct nat *n, ip4 ip)
 {
-	memset(n->places, 0, ((size_t)place_mask(n) + 1) * sizeof n->places[0]);
-	for (uint32_t a = 0; a < n->n_addresses; a++) {
-		if (n->addresses[a].state != ADDRESS_NONE)
-			places_insert(n, n->addresses[a].ip, a);
+	uint32_t mask = place_mask(n), hole = place_of(n, ip);
+
+	while (n->places[hole].ip != ip || n->places[hole].index == 0)
+		hole = (hole + 1) & mask;
+	for (uint32_t i = (hole + 1) & mask; n->places[i].index != 0; i = (i + 1) & mask) {
+		uint32_t home = place_of(n, n->places[i].ip);
+
+		if (((i - home) & mask) < ((i - hole) & mask))
+			continue;
+		n->places[hole] = n->places[i];
+		hole = i;
 	}
+	n->places[hole] = (struct address_place){0};
 }
 
 bool port_is_reserved(const struct address *a, uint8_t protocol, uint16_t port)
@@ -92,6 +101,17 @@ void address_list_remove(struct nat *n, uint32_t a)
 		*list = old->next;
 }
 
+// The bits of these ports become 0, a word at a time; first > last: none.
+static void ports_open(uint64_t *words, uint32_t first, uint32_t last)
+{
+	for (uint32_t from = first; from <= last; from = (from | 63) + 1) {
+		uint32_t to = min_u32(from | 63, last);
+
+		words[from / 64] &= ~(UINT64_MAX << from % 64 & UINT64_MAX >> (63 - to % 64));
+	}
+}
+
+// Whatever port_is_reserved() does not keep.
 static void address_open_ports(struct nat *n, uint32_t a)
 {
 	const struct address *ad = &n->addresses[a];
@@ -100,10 +120,13 @@ static void address_open_ports(struct nat *n, uint32_t a)
 		uint64_t *words = used_words(n, protocol, a);
 
 		memset(words, 0xff, 1024 * sizeof *words);
-		for (uint32_t p = 0; p <= UINT16_MAX; p++) {
-			if (!port_is_reserved(ad, protocol, (uint16_t)p))
-				words[p / 64] &= ~(UINT64_C(1) << p % 64);
-		}
+		ports_open(words, ad->port_first, ad->port_last);
+		if (ad->explicit_first != 0)
+			ports_open(words, ad->explicit_first, ad->explicit_last);
+		if (ad->planned)
+			ports_open(words, ad->host_first, ad->host_last);
+		for (uint32_t p = PCP_PORT_FIRST; protocol == NAT_UDP && p <= PCP_PORT_LAST; p++)
+			words[p / 64] |= UINT64_C(1) << p % 64;
 	}
 }
 
@@ -142,9 +165,12 @@ static int address_again(struct nat *n, uint32_t index, const struct nat_address
 	return 0;
 }
 
+// Only who left among others is searched for.
 static uint32_t address_free_place(struct nat *n)
 {
-	for (uint32_t a = 0; a < n->n_addresses; a++) {
+	bool gaps = n->counters.addresses < n->n_addresses;
+
+	for (uint32_t a = 0; gaps && a < n->n_addresses; a++) {
 		if (n->addresses[a].state == ADDRESS_NONE)
 			return a;
 	}
@@ -212,8 +238,8 @@ void address_forget(struct nat *n, uint32_t a)
 
 	c->addresses_total--;
 	c->blocks_total -= n->addresses[a].n_free; // all of them by now
+	places_remove(n, n->addresses[a].ip);
 	n->addresses[a].state = ADDRESS_NONE;
 	n->n_draining--;
 	n->counters.addresses--;
-	places_rebuild(n);
 }

@@ -9,6 +9,7 @@
 // before and 2.0 M after.
 #include <postern/nat.h>
 
+#include "sessions.h"
 #include "tables.h"
 
 enum {

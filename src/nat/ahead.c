@@ -5,30 +5,37 @@
 // on. Nothing is decided here: whatever was foreseen wrongly is only waited for later.
 #include <postern/nat.h>
 
+#include "sessions.h"
 #include "tables.h"
 
 #define NOBODY UINT32_MAX
 
+enum {
+	CHAIN_HOPS = 2
+};
+
 struct ahead {
 	const struct nat_ahead *of;
 	uint64_t hash;
-	uint32_t slot;       // of the mapping that stands there, or NO_SLOT
-	uint32_t lease;      // first of the chain, or NO_LEASE
-	uint32_t subscriber; // first of the chain, or NOBODY
+	uint32_t slot;        // of the mapping that stands there, or NO_SLOT
+	uint32_t lease;       // of the chain, or NO_LEASE
+	const uint32_t *head; // of the subscriber's chain
+	uint32_t subscriber;  // of the chain, or NOBODY
 };
-
-static void write_soon(const void *place)
-{
-	__builtin_prefetch(place, 1);
-}
 
 // ---- the mapping and its lease ---------------------------------------------------------------
 
 static void see_key(const struct nat *n, struct ahead *a)
 {
 	a->hash = hash_u64(key_word(&a->of->key), &n->secret);
-	write_soon(&n->lines[hash_range(a->hash, n->n_lines)]);
-	write_soon(&n->lease_heads[(uint32_t)a->hash & n->lease_mask]);
+	prefetch_write(&n->lines[hash_range(a->hash, n->n_lines)]);
+	prefetch_write(&n->lease_heads[(uint32_t)a->hash & n->lease_mask]);
+}
+
+static void see_new(const struct nat *n, struct ahead *a)
+{
+	a->head = subscriber_head(n, a->of->key.realm, a->of->key.host);
+	prefetch_read(a->head);
 }
 
 // Of a mapping that stands only its lease counts; a new one begins with its subscriber.
@@ -39,11 +46,37 @@ static void see_slot(const struct nat *n, struct ahead *a)
 	a->slot = table_find(n, &a->of->key, a->hash);
 	a->lease = head - 1; // NO_LEASE when there is none
 	if (a->lease != NO_LEASE)
-		write_soon(&n->leases[a->lease]);
+		prefetch_write(&n->leases[a->lease]);
 	if (a->slot == NO_SLOT)
-		subscriber_prefetch(n, a->of->key.realm, a->of->key.host);
+		see_new(n, a);
 	else if (a->of->ends || !(slot_at(n, a->slot)->bits & SLOT_LEASE))
-		write_soon(entry_at(n, a->of->key.protocol, slot_at(n, a->slot)->ext));
+		prefetch_write(entry_at(n, a->of->key.protocol, slot_at(n, a->slot)->ext));
+}
+
+// The lease of this key is the first of its chain, or the second, or mostly the third. Says whether
+// it is not the one that was there.
+static bool see_next(const struct nat *n, struct ahead *a)
+{
+	const struct lease *l = &n->leases[a->lease];
+
+	if (likely(key_word(&l->key) == key_word(&a->of->key)) || l->chain == 0)
+		return false;
+	a->lease = l->chain - 1;
+	prefetch_write(&n->leases[a->lease]);
+	return true;
+}
+
+static void see_chains(const struct nat *n, struct ahead *list, uint32_t which)
+{
+	for (unsigned hop = 0; hop < CHAIN_HOPS && which != 0; hop++) {
+		uint32_t left = which;
+
+		for (; left != 0; left &= left - 1) {
+			unsigned i = (unsigned)__builtin_ctz(left);
+			if (!see_next(n, &list[i]))
+				which &= ~(UINT32_C(1) << i);
+		}
+	}
 }
 
 // A lease that ends leaves its siblings, the wheel, its block and its subscriber.
@@ -51,22 +84,33 @@ static void see_end(const struct nat *n, const struct ahead *a)
 {
 	const struct lease *l = &n->leases[a->lease];
 
-	write_soon(&n->subscribers[l->subscriber]);
-	write_soon(&n->blocks[block_of(n, l->ext)]);
-	write_soon(&n->chunks[l->wheel >> 4]);
+	prefetch_write(&n->subscribers[l->subscriber]);
+	prefetch_write(&n->blocks[block_of(n, l->ext)]);
+	prefetch_write(&n->chunks[l->wheel >> 4]);
 	if (l->sibling_next != 0)
-		write_soon(&n->leases[l->sibling_next - 1]);
+		prefetch_write(&n->leases[l->sibling_next - 1]);
 	if (l->sibling_prev != 0)
-		write_soon(&n->leases[l->sibling_prev - 1]);
+		prefetch_write(&n->leases[l->sibling_prev - 1]);
 }
 
 // ---- what a new mapping needs ----------------------------------------------------------------
 
 static void see_head(const struct nat *n, struct ahead *a)
 {
-	a->subscriber = subscriber_head(n, a->of->key.realm, a->of->key.host) - 1;
+	a->subscriber = *a->head - 1;
 	if (a->subscriber != NOBODY)
-		write_soon(&n->subscribers[a->subscriber]);
+		prefetch_write(&n->subscribers[a->subscriber]);
+}
+
+// Every fourth or fifth is not the first of his chain.
+static void see_second(const struct nat *n, struct ahead *a)
+{
+	const struct subscriber *s = &n->subscribers[a->subscriber];
+
+	if (subscriber_is(s, a->of->key.realm, a->of->key.host) || s->chain == 0)
+		return;
+	a->subscriber = s->chain - 1;
+	prefetch_write(&n->subscribers[a->subscriber]);
 }
 
 static void see_subscriber(const struct nat *n, const struct ahead *a)
@@ -74,13 +118,15 @@ static void see_subscriber(const struct nat *n, const struct ahead *a)
 	const struct subscriber *s = &n->subscribers[a->subscriber];
 	uint32_t block = s->active - 1;
 
+	if (subscriber_is(s, a->of->key.realm, a->of->key.host))
+		subscriber_note(n, a->subscriber, s->host);
 	if (a->of->leases && s->leases != 0)
-		write_soon(&n->leases[s->leases - 1]);
+		prefetch_write(&n->leases[s->leases - 1]);
 	if (s->active == 0)
 		return;
-	write_soon(&n->blocks[block]);
-	write_soon(used_words(n, a->of->key.protocol, block >> n->block_bits) +
-		   block_first_port(n, block) / 64);
+	prefetch_write(&n->blocks[block]);
+	prefetch_write(used_words(n, a->of->key.protocol, block >> n->block_bits) +
+		       block_first_port(n, block) / 64);
 }
 
 static void see_port(const struct nat *n, const struct ahead *a)
@@ -89,37 +135,45 @@ static void see_port(const struct nat *n, const struct ahead *a)
 
 	if (ext == NO_EXT)
 		return;
-	write_soon(entry_at(n, a->of->key.protocol, ext));
+	prefetch_write(entry_at(n, a->of->key.protocol, ext));
 	if (a->of->key.protocol == NAT_TCP)
-		write_soon(session_head(n, NAT_TCP, ext));
+		prefetch_write(session_head(n, NAT_TCP, ext));
 }
 
 void nat_look_ahead(const struct nat *n, const struct nat_ahead *keys, unsigned count)
 {
 	struct ahead list[NAT_BURST];
 	unsigned n_new = 0;
+	uint32_t chained = 0;
 	struct ahead *new[NAT_BURST];
 
 	for (unsigned i = 0; i < count; i++) {
 		list[i].of = &keys[i];
 		list[i].slot = NO_SLOT;
+		list[i].lease = NO_LEASE;
 		if (keys[i].leases)
 			see_key(n, &list[i]);
 		else
-			subscriber_prefetch(n, keys[i].key.realm, keys[i].key.host);
+			see_new(n, &list[i]);
 	}
 	for (unsigned i = 0; i < count; i++) {
 		if (keys[i].leases)
 			see_slot(n, &list[i]);
 		if (list[i].slot == NO_SLOT)
 			new[n_new++] = &list[i];
+		chained |= (uint32_t)(list[i].lease != NO_LEASE) << i;
 	}
+	see_chains(n, list, chained);
 	for (unsigned i = 0; i < count; i++) {
 		if (list[i].slot != NO_SLOT && keys[i].ends && list[i].lease != NO_LEASE)
 			see_end(n, &list[i]);
 	}
 	for (unsigned i = 0; i < n_new; i++)
 		see_head(n, new[i]);
+	for (unsigned i = 0; i < n_new; i++) {
+		if (new[i]->subscriber != NOBODY)
+			see_second(n, new[i]);
+	}
 	for (unsigned i = 0; i < n_new; i++) {
 		if (new[i]->subscriber != NOBODY)
 			see_subscriber(n, new[i]);
@@ -137,7 +191,7 @@ static void see_owner(const struct nat *n, uint32_t ext)
 	uint32_t owner = n->blocks[block_of(n, ext)].subscriber;
 
 	if (owner != 0)
-		write_soon(&n->subscribers[owner - 1]);
+		prefetch_write(&n->subscribers[owner - 1]);
 }
 
 // Of a burst's packets these, by their bits: what visit.c will touch. The session of a mapping's
@@ -153,7 +207,7 @@ static void see_sessions(const struct nat *n, const struct closer *c)
 {
 	for (unsigned i = 0; i < c->n; i++) {
 		if (*c->head[i] != 0)
-			write_soon(&n->sessions[*c->head[i] - 1]);
+			prefetch_write(&n->sessions[*c->head[i] - 1]);
 	}
 	for (uint32_t left = c->begin; left != 0; left &= left - 1)
 		see_owner(n, c->ext[__builtin_ctz(left)]);
@@ -165,11 +219,11 @@ static void add_closer(
 	bool begins = protocol != NAT_TCP || tcp_begins(flags);
 
 	if (begins)
-		write_soon(&n->blocks[block_of(n, ext)]);
+		prefetch_write(&n->blocks[block_of(n, ext)]);
 	c->begin |= (uint32_t)begins << c->n;
 	c->ext[c->n] = ext;
 	c->head[c->n] = session_head(n, protocol, ext);
-	write_soon(c->head[c->n++]);
+	prefetch_write(c->head[c->n++]);
 }
 
 void foresee_out(
@@ -183,7 +237,7 @@ void foresee_out(
 
 		if (packets[i].key.protocol != NAT_TCP ||
 			packets[i].tcp_flags & TCP_BEGIN_OR_END) // others hardly ever write it
-			write_soon(entry_at(n, packets[i].key.protocol, ext));
+			prefetch_write(entry_at(n, packets[i].key.protocol, ext));
 		add_closer(n, &c, packets[i].key.protocol, ext, packets[i].tcp_flags);
 	}
 	see_sessions(n, &c);
@@ -193,25 +247,27 @@ void foresee_in(const struct nat *n, const struct nat_in *packets, struct entry 
 	uint32_t which)
 {
 	struct closer c = {.n = 0};
+	uint64_t guarded[NAT_BURST];
+	unsigned n_guarded = 0;
 
 	for (; which != 0; which &= which - 1) {
 		unsigned i = (unsigned)__builtin_ctz(which);
 		const struct entry *e = entry[i];
 		uint8_t protocol = packets[i].protocol;
-		struct nat_key key;
-		uint32_t ext;
+		uint32_t ext = (uint32_t)(e - entry_at(n, protocol, 0));
+		struct nat_key key = {e->host, e->port, e->realm, protocol};
 
-		if (e == NULL || (e->bits & EXT_STATE) != EXT_MAPPED)
-			continue;
-		ext = (uint32_t)(e - entry_at(n, protocol, 0));
 		if (!(e->bits & EXT_REPLIED))
-			write_soon(&n->blocks[block_of(n, ext)]); // the first answer is noted there
-		if (!(e->bits & EXT_VISIT) && !(packets[i].tcp_flags & TCP_BEGIN_OR_END))
-			continue;
-		key = (struct nat_key){e->host, e->port, e->realm, protocol};
-		write_soon(&n->lines[hash_range(hash_u64(key_word(&key), &n->secret), n->n_lines)]);
+			prefetch_write(
+				&n->blocks[block_of(n, ext)]); // the first answer is noted there
+		prefetch_write(
+			&n->lines[hash_range(hash_u64(key_word(&key), &n->secret), n->n_lines)]);
 		add_closer(n, &c, protocol, ext, packets[i].tcp_flags);
+		if (e->bits & EXT_FILTERS)
+			guarded[n_guarded++] = key_word(&key);
 	}
+	if (n_guarded > 0)
+		foresee_filters(n, guarded, n_guarded);
 	see_sessions(n, &c);
 }
 
@@ -219,9 +275,9 @@ void foresee_in(const struct nat *n, const struct nat_in *packets, struct entry 
 
 static void see_port_back(const struct nat *n, uint8_t protocol, uint32_t ext)
 {
-	write_soon(entry_at(n, protocol, ext));
-	write_soon(&n->blocks[block_of(n, ext)]);
-	write_soon(used_words(n, protocol, ext >> 16) + (ext & 0xffff) / 64);
+	prefetch_write(entry_at(n, protocol, ext));
+	prefetch_write(&n->blocks[block_of(n, ext)]);
+	prefetch_write(used_words(n, protocol, ext >> 16) + (ext & 0xffff) / 64);
 }
 
 void foresee_release(const struct nat *n, const struct rest *due, unsigned count)
@@ -232,23 +288,51 @@ void foresee_release(const struct nat *n, const struct rest *due, unsigned count
 		see_owner(n, due[i].ext);
 }
 
+// Mostly it goes to rest then, where it is found as before, and its port stays taken. One in eight
+// does not stand in its home line, which counts it.
+static void see_lease_over(const struct nat *n, const struct lease *l, uint64_t hash)
+{
+	prefetch_write(slot_at(n, l->slot));
+	prefetch_write(&n->lines[hash_range(hash, n->n_lines)]);
+	prefetch_write(entry_at(n, l->key.protocol, l->ext));
+	prefetch_write(&n->blocks[block_of(n, l->ext)]);
+	if (l->sibling_next != 0)
+		prefetch_write(&n->leases[l->sibling_next - 1]);
+	if (l->sibling_prev != 0)
+		prefetch_write(&n->leases[l->sibling_prev - 1]);
+}
+
+// Who stands in front of it in its chain.
+static void see_before(const struct nat *n, const uint32_t *head, uint32_t lease)
+{
+	if (*head != 0 && *head != lease + 1)
+		prefetch_write(&n->leases[*head - 1]);
+}
+
 // Their own lines are there already.
 void foresee_leases(const struct nat *n, const uint32_t *leases, unsigned count)
 {
+	const uint32_t *head[NAT_BURST];
+	bool rest = leases_may_rest(n);
+	unsigned n_put = 0;
+	uint32_t put[NAT_BURST];
+
 	for (unsigned i = 0; i < count; i++) {
 		const struct lease *l = &n->leases[leases[i]];
+		uint64_t hash = hash_u64(key_word(&l->key), &n->secret);
 
-		see_port_back(n, l->key.protocol, l->ext);
-		write_soon(&n->subscribers[l->subscriber]);
-		write_soon(lease_head(n, &l->key));
-		if (l->state == LEASE_RESTING)
+		prefetch_write(&n->subscribers[l->subscriber]);
+		if (l->state != LEASE_RESTING)
+			see_lease_over(n, l, hash);
+		if (rest && l->state != LEASE_RESTING)
 			continue;
-		write_soon(slot_at(n, l->slot));
-		if (l->sibling_next != 0)
-			write_soon(&n->leases[l->sibling_next - 1]);
-		if (l->sibling_prev != 0)
-			write_soon(&n->leases[l->sibling_prev - 1]);
+		see_port_back(n, l->key.protocol, l->ext);
+		head[n_put] = &n->lease_heads[(uint32_t)hash & n->lease_mask];
+		prefetch_write(head[n_put]);
+		put[n_put++] = leases[i];
 	}
+	for (unsigned i = 0; i < n_put; i++)
+		see_before(n, head[i], put[i]);
 }
 
 void foresee_sessions(const struct nat *n, const uint32_t *sessions, unsigned count)
@@ -256,9 +340,9 @@ void foresee_sessions(const struct nat *n, const uint32_t *sessions, unsigned co
 	for (unsigned i = 0; i < count; i++) {
 		const struct session *x = &n->sessions[sessions[i]];
 
-		write_soon(entry_at(n, x->protocol, x->ext));
-		write_soon(&n->blocks[block_of(n, x->ext)]);
-		write_soon(session_head(n, x->protocol, x->ext));
+		prefetch_write(entry_at(n, x->protocol, x->ext));
+		prefetch_write(&n->blocks[block_of(n, x->ext)]);
+		prefetch_write(session_head(n, x->protocol, x->ext));
 	}
 	for (unsigned i = 0; i < count; i++) {
 		const struct session *x = &n->sessions[sessions[i]];
@@ -267,8 +351,9 @@ void foresee_sessions(const struct nat *n, const uint32_t *sessions, unsigned co
 
 		see_owner(n, x->ext);
 		if (!n->blocks[block_of(n, x->ext)].replied) // its port will not rest
-			write_soon(
+			prefetch_write(
 				used_words(n, x->protocol, x->ext >> 16) + (x->ext & 0xffff) / 64);
-		write_soon(&n->lines[hash_range(hash_u64(key_word(&key), &n->secret), n->n_lines)]);
+		prefetch_write(
+			&n->lines[hash_range(hash_u64(key_word(&key), &n->secret), n->n_lines)]);
 	}
 }

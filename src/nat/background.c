@@ -7,6 +7,7 @@
 #include <postern/nat.h>
 
 #include "quiet.h"
+#include "sessions.h"
 #include "tables.h"
 
 enum {
@@ -30,6 +31,8 @@ static void lease_expire(struct nat *n, uint32_t lease, uint32_t *set_ports, uin
 	else
 		n->counters.explicit_expired++;
 }
+
+static_assert((int)STEP_ITEMS <= (int)NAT_BURST, "what is foreseen at once");
 
 static bool step_leases(struct nat *n, uint32_t now_s)
 {
@@ -72,10 +75,10 @@ static bool step_rests(struct nat *n, uint32_t now_s)
 // A leased mapping forgets traffic that has idled out, before its 16-bit tick comes round.
 static inline void forget_old_traffic(const struct nat *n, struct slot *s, uint32_t idle)
 {
-	uint32_t timeout = n->timeout[s->bits & SLOT_TIMER];
+	uint32_t timeout = slot_timeout(n, s); // of its only port, perhaps
 
 	if ((s->bits & SLOT_PROTOCOL) == NAT_UDP) // answered or not: its block knows
-		timeout = max_u32(n->timers.udp, n->timers.udp_initial);
+		timeout = max_u32(timeout, max_u32(n->timers.udp, n->timers.udp_initial));
 	if (!(s->bits & SLOT_SEEN) || idle <= timeout)
 		return;
 	if ((s->bits & SLOT_PROTOCOL) == NAT_TCP) {
@@ -109,8 +112,8 @@ static uint32_t sweep_line(struct nat *n, uint32_t line, uint32_t now_s, uint32_
 
 		if (!is_suspect(n, s, now_s))
 			continue;
-		__builtin_prefetch(entry_at(n, s->bits & SLOT_PROTOCOL, s->ext), 1);
-		__builtin_prefetch(&n->blocks[block_of(n, s->ext)], 1);
+		prefetch_write(entry_at(n, s->bits & SLOT_PROTOCOL, s->ext));
+		prefetch_write(&n->blocks[block_of(n, s->ext)]);
 		suspects[count++] = i;
 	}
 	return count;
@@ -137,10 +140,9 @@ static void end_if_idle(struct nat *n, const uint32_t *suspects, uint32_t count,
 		const struct slot *s = slot_at(n, suspects[i]);
 		uint32_t subscriber = n->blocks[block_of(n, s->ext)].subscriber;
 
-		__builtin_prefetch(&n->subscribers[subscriber - 1], 1);
-		__builtin_prefetch(used_words(n, s->bits & SLOT_PROTOCOL, s->ext >> 16) +
-					   (s->ext & 0xffff) / 64,
-			1);
+		prefetch_write(&n->subscribers[subscriber - 1]);
+		prefetch_write(used_words(n, s->bits & SLOT_PROTOCOL, s->ext >> 16) +
+			       (s->ext & 0xffff) / 64);
 	}
 	for (uint32_t i = 0; i < count; i++) {
 		if (!mapping_is_idle(n, suspects[i], now_s))
@@ -166,7 +168,7 @@ static bool step_sweep(struct nat *n, uint32_t now_s)
 		n->sweep_s = now_s;
 	}
 	for (unsigned i = 0; i < SWEEP_LINES && n->sweep_credit > 0 && count < STEP_ITEMS; i++) {
-		__builtin_prefetch(&n->lines[n->sweep_line + SWEEP_AHEAD]);
+		prefetch_read(&n->lines[n->sweep_line + SWEEP_AHEAD]);
 		if (unlikely(!line_is_quiet(&n->lines[n->sweep_line], &quiet)))
 			count += sweep_line(n, n->sweep_line, now_s, suspects + count);
 		n->sweep_line = n->sweep_line + 1 == all ? 0 : n->sweep_line + 1;

@@ -8,15 +8,13 @@
 #include "tables.h"
 
 // A free bit of `span` bits, a power of two, from `first` on, chosen by `draw`; or -1.
-static int pick_bit(uint64_t draw, uint64_t free, unsigned first, unsigned span)
+static inline int pick_bit(uint64_t draw, uint64_t free, unsigned first, unsigned span)
 {
 	unsigned turn = first + ((unsigned)draw & (span - 1));
-	uint64_t turned;
 
 	if (free == 0)
 		return -1;
-	turned = turn ? free >> turn | free << (64 - turn) : free;
-	return (int)(((unsigned)__builtin_ctzll(turned) + turn) & 63);
+	return (int)(((unsigned)__builtin_ctzll(free >> turn | free << (-turn & 63)) + turn) & 63);
 }
 
 #define ANY_PORT UINT64_MAX
@@ -57,15 +55,20 @@ static __attribute__((noinline)) int pick_around(
 	return -1;
 }
 
-static bool block_pick(const struct nat *n, uint32_t block, uint8_t protocol, uint64_t wanted,
-	uint64_t draw, uint32_t *ext)
+// In the word that a search begins with there mostly is one.
+static inline bool block_pick(const struct nat *n, uint32_t block, uint8_t protocol,
+	uint64_t wanted, uint64_t draw, uint32_t *ext)
 {
 	uint32_t a = block >> n->block_bits;
-	uint32_t first = block_first_port(n, block), size = block_size(n, block);
+	uint32_t size = block_size(n, block), first = block_first_port(n, block);
 	const uint64_t *words = used_words(n, protocol, a) + first / 64;
-	int place = size == 64 ? pick_bit(draw, ~words[0] & wanted, 0, 64)
-			       : pick_around(words, first, size, wanted, draw);
+	uint32_t w = (uint32_t)(draw >> 32) & (size / 64 - 1);
+	int place = -1;
 
+	if (likely(size >= 64 && (~words[w] & wanted) != 0))
+		place = (int)(w * 64) + pick_bit(draw, ~words[w] & wanted, 0, 64);
+	else
+		place = pick_around(words, first, size, wanted, draw);
 	if (place >= 0)
 		*ext = ext_of(a, (uint16_t)((first & ~63u) + (uint32_t)place));
 	return place >= 0;
@@ -399,34 +402,6 @@ bool port_claim(struct nat *n, const struct nat_policy *policy, uint32_t subscri
 		return false;
 	block_take(n, subscriber, block);
 	return true;
-}
-
-void port_occupy(
-	struct nat *n, uint8_t protocol, uint32_t ext, const struct nat_key *key, uint8_t bits)
-{
-	uint32_t a = ext >> 16, port = ext & 0xffff;
-	struct block *b = &n->blocks[block_of(n, ext)];
-
-	*entry_at(n, protocol, ext) =
-		(struct entry){key->host, key->port, key->realm, (uint8_t)(bits | EXT_MAPPED)};
-	used_words(n, protocol, a)[port / 64] |= UINT64_C(1) << port % 64;
-	n->addresses[a].n_ports++;
-	if (b->subscriber != 0) {
-		b->used++;
-		b->live++;
-	}
-}
-
-void port_hold(struct nat *n, uint8_t protocol, uint32_t ext)
-{
-	struct entry *e = entry_at(n, protocol, ext);
-	struct block *b = &n->blocks[block_of(n, ext)];
-
-	e->bits = (uint8_t)((e->bits & ~(EXT_STATE | EXT_LEASE | EXT_VISIT | EXT_FILTERS)) |
-			    EXT_RESTING);
-	if (b->subscriber != 0)
-		b->live--;
-	n->counters.resting++;
 }
 
 void port_revive(struct nat *n, uint8_t protocol, uint32_t ext)

@@ -97,7 +97,7 @@ static inline uint32_t slot_idle_s(const struct slot *s, uint32_t now_s)
 	return (uint16_t)(now_s - s->tick);
 }
 
-// ahead.c: those of a burst that visit.c will look at, by their bits.
+// ahead.c: those of a burst that visit.c will look at, by their bits. All of them are mapped.
 void foresee_out(
 	const struct nat *n, const struct nat_out *packets, const uint32_t *slot, uint32_t which);
 void foresee_in(const struct nat *n, const struct nat_in *packets, struct entry *const *entry,
@@ -161,6 +161,11 @@ static inline bool block_is_planned(const struct nat *n, uint32_t block)
 
 	return a->planned && first >= a->host_first && first <= a->host_last;
 }
+// Ports outside of all blocks, for explicit mappings only.
+static inline bool port_is_explicit(const struct address *a, uint32_t port)
+{
+	return a->explicit_first != 0 && port >= a->explicit_first && port <= a->explicit_last;
+}
 void address_list_add(struct nat *n, uint32_t a);
 void address_list_remove(struct nat *n, uint32_t a);
 void address_forget(struct nat *n, uint32_t a);
@@ -177,9 +182,34 @@ bool port_claim(struct nat *n, const struct nat_policy *policy, uint32_t subscri
 // Any port on this very address.
 bool port_choose_on(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
 	uint8_t protocol, uint32_t address, uint32_t *ext);
-void port_occupy(struct nat *n, uint8_t protocol, uint32_t ext, const struct nat_key *key,
-	uint8_t bits);                                                         // free -> mapped
-void port_hold(struct nat *n, uint8_t protocol, uint32_t ext);                 // mapped -> resting
+static inline void port_occupy(struct nat *n, uint8_t protocol, uint32_t ext,
+	const struct nat_key *key, uint8_t bits) // free -> mapped
+{
+	uint32_t a = ext >> 16, port = ext & 0xffff;
+	struct block *b = &n->blocks[block_of(n, ext)];
+
+	*entry_at(n, protocol, ext) =
+		(struct entry){key->host, key->port, key->realm, (uint8_t)(bits | EXT_MAPPED)};
+	used_words(n, protocol, a)[port / 64] |= UINT64_C(1) << port % 64;
+	n->addresses[a].n_ports++;
+	if (likely(b->subscriber != 0)) {
+		b->used++;
+		b->live++;
+	}
+}
+
+static inline void port_hold(struct nat *n, uint8_t protocol, uint32_t ext) // mapped -> resting
+{
+	struct entry *e = entry_at(n, protocol, ext);
+	struct block *b = &n->blocks[block_of(n, ext)];
+
+	e->bits = (uint8_t)((e->bits & ~(EXT_STATE | EXT_LEASE | EXT_VISIT | EXT_FILTERS)) |
+			    EXT_RESTING);
+	if (likely(b->subscriber != 0))
+		b->live--;
+	n->counters.resting++;
+}
+
 void port_revive(struct nat *n, uint8_t protocol, uint32_t ext);               // resting -> mapped
 void port_release(struct nat *n, uint8_t protocol, uint32_t ext);              // resting -> free
 void port_rest(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s); // joins the list
@@ -245,17 +275,45 @@ static inline bool subscriber_holds(const struct subscriber *s)
 bool subscriber_has_pair(const struct nat *n, const struct subscriber *s);
 // Whose mapping this is, wherever its port lies.
 uint32_t subscriber_of(const struct nat *n, uint32_t slot);
-uint32_t subscriber_find(const struct nat *n, uint8_t realm, ip4 host);
+uint32_t subscriber_search(const struct nat *n, uint8_t realm, ip4 host);
 uint32_t subscriber_get(struct nat *n, uint8_t realm, ip4 host, uint8_t group); // makes it
 void subscriber_drop_if_empty(struct nat *n, uint32_t subscriber);
 void subscriber_forget(struct nat *n, uint32_t subscriber); // unless he must be remembered
-void subscriber_prefetch(const struct nat *n, uint8_t realm, ip4 host);
-uint32_t subscriber_head(const struct nat *n, uint8_t realm, ip4 host); // index + 1
+static inline uint32_t *subscriber_head(const struct nat *n, uint8_t realm, ip4 host) // index + 1
+{
+	uint64_t hash = hash_u64((uint64_t)realm << 32 | host, &n->secret);
+
+	return &n->subscriber_heads[(uint32_t)hash & n->subscriber_mask];
+}
+
+static inline bool subscriber_is(const struct subscriber *s, uint8_t realm, ip4 host)
+{
+	return s->host == host && s->realm == realm && s->used;
+}
+
+// He was found: the next look-ups will ask for him again. Of the three that a packet which makes a
+// mapping takes, two cost no hash then.
+static inline void subscriber_note(const struct nat *n, uint32_t subscriber, ip4 host)
+{
+	n->recent[host % RECENT] = subscriber;
+}
+
+static inline uint32_t subscriber_find(const struct nat *n, uint8_t realm, ip4 host)
+{
+	uint32_t i = n->recent[host % RECENT];
+
+	return likely(subscriber_is(&n->subscribers[i], realm, host))
+		       ? i
+		       : subscriber_search(n, realm, host);
+}
 void subscriber_reset_epoch(struct nat *n, uint32_t subscriber, uint32_t now_s);
 
 // ---- create.c: mappings as a whole -----------------------------------------------------------
 
 // Makes the mapping; the slot is from table_place(), the port from port_choose() and the like.
+void mapping_open(struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash,
+	uint32_t ext, uint8_t bits, uint32_t subscriber, uint32_t now_s);
+// Likewise with a port that is mapped already.
 void mapping_make(struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash,
 	uint32_t ext, uint8_t bits, uint32_t subscriber, uint32_t now_s);
 void mapping_forget(struct nat *n, uint32_t ext); // it is out of both tables
@@ -302,7 +360,16 @@ uint32_t lease_on_hashed( // whose key and hash are at hand
 	const struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash);
 // What stands for a mapping: the one that lease_on() says, else the longest-lived of its PEERs.
 uint32_t lease_shown(const struct nat *n, uint32_t slot);
-uint32_t *lease_head(const struct nat *n, const struct nat_key *key);
+static inline uint32_t *lease_head(const struct nat *n, const struct nat_key *key)
+{
+	return &n->lease_heads[(uint32_t)hash_u64(key_word(key), &n->secret) & n->lease_mask];
+}
+
+// Beyond that an ended lease's port rests alone, for the room is needed.
+static inline bool leases_may_rest(const struct nat *n)
+{
+	return n->counters.leases < n->limits.leases / 4 * 3;
+}
 // Keeps this lease (its key, state, flags and extra decide where it is found). NO_LEASE: full.
 uint32_t lease_get(struct nat *n, const struct lease *made);
 void lease_put(struct nat *n, uint32_t lease); // with its extra record
@@ -363,10 +430,21 @@ void extra_drop(struct nat *n, struct lease *l);
 uint8_t text_length(const struct nat *n, const struct extra *x);
 // Whether a mapping with FILTERs lets this packet in.
 bool filters_admit(const struct nat *n, const struct nat_in *p);
+// What it will read for the mappings of these key words.
+void foresee_filters(const struct nat *n, const uint64_t *words, unsigned count);
 
 // ---- events.c --------------------------------------------------------------------------------
 
-void event_push(struct nat *n, const struct nat_event *e); // counted when there is no room
+// Where the next one is to be written; beside the queue, and counted, when that is full.
+static inline struct nat_event *event_new(struct nat *n)
+{
+	if (unlikely(n->event_count == EVENTS)) {
+		n->counters.events_lost++;
+		return &n->events[EVENTS];
+	}
+	return &n->events[(n->event_head + n->event_count++) % EVENTS];
+}
+
 // Whether whoever works in portions may go on.
 static inline bool events_have_room(const struct nat *n)
 {
@@ -374,8 +452,17 @@ static inline bool events_have_room(const struct nat *n)
 }
 void event_block(struct nat *n, uint8_t kind, uint32_t block);
 void event_pairing(struct nat *n, uint8_t kind, const struct subscriber *s);
-// A mapping is told as implicit while no lease hangs on it, and where the policy asks for it.
-void event_implicit(struct nat *n, uint8_t kind, uint32_t slot);
+void event_of_mapping(struct nat *n, uint8_t kind, uint32_t slot);
+// A mapping is told as implicit while no lease hangs on it, and where the policy asks for it. One
+// that outlives its lease outside of all blocks has no other record.
+static inline void event_implicit(struct nat *n, uint8_t kind, uint32_t slot)
+{
+	uint32_t ext = slot_at(n, slot)->ext;
+	const struct address *a = &n->addresses[ext >> 16];
+
+	if (unlikely(n->policies[a->group].log_mappings || port_is_explicit(a, ext & 0xffff)))
+		event_of_mapping(n, kind, slot);
+}
 void event_lease(struct nat *n, uint8_t kind, uint32_t lease, uint32_t now_s);
 void event_ports(struct nat *n, uint8_t kind, const struct lease *l, uint32_t first,
 	uint32_t n_ports, uint32_t lifetime_s); // some ports of a lease
@@ -399,11 +486,6 @@ bool rate_has(
 void rate_charge(
 	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t now_s);
 
-// Ports outside of all blocks, for explicit mappings only.
-static inline bool port_is_explicit(const struct address *a, uint32_t port)
-{
-	return a->explicit_first != 0 && port >= a->explicit_first && port <= a->explicit_last;
-}
 // The counterparts of run_choose() and run_claim(), and of port_choose_on().
 enum drop explicit_choose(
 	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, struct run *run);
@@ -418,114 +500,6 @@ bool planned_has(
 	const struct nat *n, const struct nat_policy *policy, uint32_t subscriber, uint32_t block);
 // How many blocks the plan gives him.
 uint32_t planned_blocks(const struct nat_policy *policy);
-
-// ---- tcp.c, sessions.c, aging.c, visit.c
-// --------------------------------------------------------------
-
-#define NO_SESSION UINT32_MAX
-
-enum side {
-	INSIDE,
-	OUTSIDE
-};
-
-enum {
-	STEP_STATE = 0x0f,
-	STEP_REFRESH = 0x10
-};
-// What a segment does to its session: the next state, and whether that begins to last anew.
-uint8_t tcp_step(const struct nat_policy *policy, uint8_t state, enum side side, uint8_t flags);
-enum {
-	TCP_BEGIN_OR_END = TCP_SYN | TCP_FIN | TCP_RST // of other protocols no packet has these
-};
-
-static inline bool tcp_begins(uint8_t flags)
-{
-	return (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-}
-
-static inline const struct nat_policy *policy_on(const struct nat *n, uint32_t ext)
-{
-	return &n->policies[n->addresses[ext >> 16].group];
-}
-
-// Any session of these endpoints, also one that is over; and the anchor, if there is one.
-uint32_t session_find(const struct nat *n, uint8_t protocol, uint32_t ext, struct recipe remote);
-uint32_t *session_head(const struct nat *n, uint8_t protocol, uint32_t ext); // of its chain
-uint32_t session_anchor(const struct nat *n, uint8_t protocol, uint32_t ext);
-uint32_t session_slot(const struct nat *n, const struct session *x); // of its mapping
-uint32_t session_idle_s(const struct nat *n, const struct session *x, uint32_t now_s);
-uint32_t session_open_timeout(const struct nat *n, const struct session *x); // UDP, ICMP
-// Whether there is room for one session more of this subscriber: DROP_NONE, DROP_SESSIONS_FULL or
-// DROP_QUOTA_SESSIONS. What outsiders begin leaves a quarter of it to the inside.
-enum drop sessions_room(const struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
-	uint8_t protocol, bool begun_outside);
-// Makes a session of a mapping, or says why not.
-enum drop session_open(
-	struct nat *n, uint32_t slot, struct recipe remote, uint8_t state, uint32_t now_s);
-void session_set_state(struct nat *n, uint32_t session, uint8_t state);
-void session_end(struct nat *n, uint32_t session, uint32_t slot); // the mapping stays
-bool sessions_kept(
-	const struct nat *n, const struct slot *s); // by one that the inside takes part in
-// Under ADF a TCP session lets in its whole remote address while it has a permit for it.
-void session_permit(struct nat *n, uint32_t session);
-bool session_permitted(const struct nat *n, uint8_t protocol, uint32_t ext, ip4 remote);
-// The mapping ends, or its port changes. Many sessions are forgotten at once and freed by and by.
-void sessions_end(struct nat *n, uint32_t slot);
-enum keeping {
-	KEPT_BY_NONE, // it has no sessions that the inside takes part in
-	KEPT,
-	KEPT_NO_MORE // they are all over
-};
-// Whether TCP sessions keep this mapping, and for how long.
-enum keeping sessions_keep(const struct nat *n, uint32_t slot, uint32_t now_s, uint32_t *left_s);
-bool step_graves(struct nat *n); // those that were forgotten
-bool step_sessions(struct nat *n, uint32_t now_s);
-// It may be over sooner than its group knows; likewise all, for the timers are others now.
-void session_await(struct nat *n, uint32_t session, uint32_t now_s);
-void sessions_doubt(struct nat *n);
-
-static inline struct recipe session_remote(const struct session *x)
-{
-	return (struct recipe){x->remote, x->remote_port};
-}
-
-// Open both ways, or half closed: only SYN, FIN and RST change it, and all else refreshes it. Data
-// of a mapping's only session need not be looked at then, and the slot keeps its time.
-static inline bool session_is_plain(const struct session *x)
-{
-	return 1u << x->state & (1u << NAT_ESTABLISHED | 1u << NAT_I_FIN | 1u << NAT_E_FIN);
-}
-
-// By its own clock.
-static inline uint32_t session_own_idle_s(const struct session *x, uint32_t now_s)
-{
-	return (uint16_t)(now_s - x->tick);
-}
-
-static inline uint32_t session_timeout(const struct nat *n, const struct session *x)
-{
-	return x->state == NAT_OPEN ? session_open_timeout(n, x) : n->session_timeout[x->state];
-}
-
-// Its own clock mostly tells; only if not, what its slot knows is asked.
-static inline bool session_is_over(const struct nat *n, uint32_t session, uint32_t now_s)
-{
-	const struct session *x = &n->sessions[session];
-	uint32_t timeout = session_timeout(n, x);
-
-	return unlikely(session_own_idle_s(x, now_s) > timeout) &&
-	       session_idle_s(n, x, now_s) > timeout;
-}
-
-// A packet that must look closer. DROP_NONE, or why it cannot pass.
-enum drop visit_out(struct nat *n, uint32_t slot, struct nat_out *p, uint32_t now_s);
-enum drop visit_in(struct nat *n, const struct nat_in *p, uint32_t ext, uint32_t now_s);
-void visit_first(struct nat *n, uint32_t slot, const struct nat_out *p, uint32_t now_s);
-// Writes SLOT_VISIT and EXT_VISIT as policy and sessions want them.
-void visit_update(struct nat *n, uint32_t slot);
-void review_begin(struct nat *n, bool rules); // of all mappings, after a change
-bool step_review(struct nat *n);
 
 // ---- moves.c ---------------------------------------------------------------------------------
 

@@ -1,8 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
-// All dynamic mappings of one subscriber go, a portion a call.
+// All dynamic mappings of one subscriber go, a portion a call. The bits of used ports tell where to
+// look; what is found is gathered, and its cold memory asked for, before the first mapping ends.
 #include <postern/nat.h>
 
 #include "tables.h"
+
+enum {
+	GATHERED = 16,
+	END_COST = 16 // of the budget, where a look at a port or at a word of free ones costs 1
+};
+
+struct found { // external ports to be cleared
+	unsigned n;
+	uint8_t protocol[GATHERED];
+	uint32_t ext[GATHERED];
+};
+
+static void found_add(const struct nat *n, struct found *f, uint8_t protocol, uint32_t ext)
+{
+	prefetch_write(entry_at(n, protocol, ext));
+	f->protocol[f->n] = protocol;
+	f->ext[f->n++] = ext;
+}
+
+// As many as what is left of the budget pays for.
+static unsigned found_most(uint32_t budget)
+{
+	return min_u32((budget + END_COST - 1) / END_COST, GATHERED);
+}
+
+static void look_ahead(const struct nat *n, const struct found *f)
+{
+	struct nat_ahead keys[GATHERED];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < f->n; i++) {
+		const struct entry *e = entry_at(n, f->protocol[i], f->ext[i]);
+
+		if ((e->bits & EXT_STATE) == EXT_MAPPED)
+			keys[count++] = (struct nat_ahead){
+				{e->host, e->port, e->realm, f->protocol[i]}, true, true};
+	}
+	nat_look_ahead(n, keys, count);
+}
 
 // Ends the mapping behind an external port with whatever hangs on it; static ones stay.
 static void end_port(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now_s)
@@ -21,19 +61,62 @@ static void end_port(struct nat *n, uint8_t protocol, uint32_t ext, uint32_t now
 	n->counters.cleared++;
 }
 
+// What it cost: of a set all ports end at once.
+static uint32_t end_found(struct nat *n, const struct found *f, uint32_t now_s)
+{
+	uint64_t before = n->counters.mappings;
+
+	look_ahead(n, f);
+	for (unsigned i = 0; i < f->n; i++)
+		end_port(n, f->protocol[i], f->ext[i], now_s);
+	return END_COST * (uint32_t)(before - n->counters.mappings);
+}
+
+// ---- ports of an address, all protocols ------------------------------------------------------
+
+struct stretch {
+	uint32_t address, first, size;
+};
+
+// At place `at` of a stretch: whether the port is used. If not, *skip places on is the next one
+// that may be.
+static bool place_is_used(const struct nat *n, const struct stretch *s, uint32_t at,
+	uint8_t *protocol, uint32_t *skip)
+{
+	uint32_t port = s->first + at % s->size;
+	uint64_t bits;
+
+	*protocol = (uint8_t)(NAT_UDP + at / s->size);
+	bits = used_words(n, *protocol, s->address)[port / 64] >> port % 64;
+	*skip = bits != 0 ? (uint32_t)__builtin_ctzll(bits) : 64 - port % 64;
+	*skip = min_u32(*skip, s->size - at % s->size);
+	return bits & 1;
+}
+
 // Goes on where the last call stopped in this block. When another block was cleared in between it
 // starts anywhere, so that two who are cleared by turns do not look at the same ports for ever.
 static uint32_t clear_block(struct nat *n, uint32_t block, uint32_t budget, uint32_t now_s)
 {
-	uint32_t a = block >> n->block_bits, size = UINT32_C(1) << n->addresses[a].shift;
-	uint32_t first = (block & (n->blocks_per_address - 1)) * size, all = size * NAT_PROTOCOLS;
+	uint32_t size = block_size(n, block), all = size * NAT_PROTOCOLS;
+	struct stretch s = {block >> n->block_bits, block_first_port(n, block), size};
 	uint32_t i = n->clear_block == block ? n->clear_at % all : rng_below(&n->rng, all);
 
-	for (; budget > 0 && n->blocks[block].live > 0; budget--, i = (i + 1) % all) {
-		uint8_t protocol = (uint8_t)(NAT_UDP + i / size);
-		uint32_t ext = ext_of(a, (uint16_t)(first + i % size));
+	while (budget > 0 && n->blocks[block].live > 0) {
+		struct found f = {.n = 0};
+		unsigned most = min_u32(found_most(budget), n->blocks[block].live);
 
-		end_port(n, protocol, ext, now_s);
+		for (; budget > 0 && f.n < most; budget--) {
+			uint8_t protocol;
+			uint32_t skip;
+
+			if (place_is_used(n, &s, i, &protocol, &skip)) {
+				found_add(n, &f, protocol,
+					ext_of(s.address, (uint16_t)(s.first + i % size)));
+				skip = 1;
+			}
+			i = (i + skip) % all;
+		}
+		budget -= min_u32(budget, end_found(n, &f, now_s));
 	}
 	n->clear_block = block;
 	n->clear_at = i;
@@ -47,18 +130,20 @@ static bool has_no_ports(const struct subscriber *s)
 	return (s->n_ports[0] | s->n_ports[1] | s->n_ports[2]) == 0;
 }
 
-// What hangs on a lease is in his list.
-static bool clear_leased(struct nat *n, uint32_t subscriber, uint32_t now_s)
+// What hangs on a lease is in his list. What it cost; 0: there is none.
+static uint32_t clear_leased(struct nat *n, uint32_t subscriber, uint32_t budget, uint32_t now_s)
 {
-	uint32_t i = n->subscribers[subscriber].leases;
+	unsigned most = found_most(budget);
+	struct found f = {.n = 0};
 
-	while (i != 0 && n->leases[i - 1].state == LEASE_STATIC)
-		i = n->leases[i - 1].sibling_next;
-	if (i == 0)
-		return false;
-	const struct lease *l = &n->leases[i - 1];
-	end_port(n, l->key.protocol, l->ext, now_s);
-	return true;
+	for (uint32_t i = n->subscribers[subscriber].leases; i != 0 && f.n < most;) {
+		const struct lease *l = &n->leases[i - 1];
+
+		if (l->state != LEASE_STATIC)
+			found_add(n, &f, l->key.protocol, l->ext);
+		i = l->sibling_next;
+	}
+	return f.n == 0 ? 0 : max_u32(end_found(n, &f, now_s), 1);
 }
 
 // What outlived its lease is found in the range of his address; a round that finds nothing is the
@@ -69,28 +154,37 @@ static uint32_t clear_range(struct nat *n, uint32_t subscriber, uint32_t budget,
 	const struct address *a = &n->addresses[s->address];
 	uint32_t size = a->explicit_last - a->explicit_first + 1u, all = size * NAT_PROTOCOLS;
 
+	struct stretch stretch = {s->address, a->explicit_first, size};
+
 	if (n->clear_block != UINT32_MAX)
 		n->clear_at = 0;
 	n->clear_block = UINT32_MAX;
 	for (; budget > 0 && n->clear_at < all; budget--) {
-		uint32_t at = n->clear_at++;
-		uint8_t protocol = (uint8_t)(NAT_UDP + at / size);
-		uint32_t ext = ext_of(s->address, (uint16_t)(a->explicit_first + at % size));
+		uint32_t at = n->clear_at++, ext, skip;
+		uint8_t protocol;
+
+		if (!place_is_used(n, &stretch, at, &protocol, &skip)) {
+			n->clear_at = at + skip;
+			continue;
+		}
+		ext = ext_of(s->address, (uint16_t)(a->explicit_first + at % size));
 		const struct entry *e = entry_at(n, protocol, ext);
 
 		if ((e->bits & EXT_STATE) != EXT_MAPPED || e->host != s->host ||
 			e->realm != s->realm)
 			continue;
 		end_port(n, protocol, ext, now_s);
-		return budget - 1; // he may be gone
+		return budget - min_u32(budget, END_COST); // he may be gone
 	}
 	return budget;
 }
 
 static uint32_t clear_explicit(struct nat *n, uint32_t subscriber, uint32_t budget, uint32_t now_s)
 {
-	if (clear_leased(n, subscriber, now_s))
-		return budget - 1;
+	uint32_t cost = clear_leased(n, subscriber, budget, now_s);
+
+	if (cost > 0)
+		return budget - min_u32(budget, cost);
 	return clear_range(n, subscriber, budget, now_s);
 }
 

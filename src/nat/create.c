@@ -2,6 +2,7 @@
 // Mappings as a whole: a slot, an external port, its block and its subscriber change together.
 #include <postern/nat.h>
 
+#include "sessions.h"
 #include "tables.h"
 
 // Told when he first has so many ports of a protocol, and again only after he had a tenth less.
@@ -9,10 +10,12 @@ static void user_high_check(struct nat *n, uint32_t subscriber, uint8_t protocol
 {
 	struct subscriber *s = &n->subscribers[subscriber];
 	const struct nat_policy *policy = &n->policies[s->group];
-	uint32_t high = (uint32_t)((uint64_t)policy->port_limit * policy->user_high / 100);
-	uint32_t ports = s->n_ports[protocol - 1];
+	uint32_t ports = s->n_ports[protocol - 1], high;
 	uint8_t bit = (uint8_t)(TOLD_HIGH << (protocol - 1));
 
+	if (policy->port_limit == 0 || policy->user_high == 0)
+		return;
+	high = (uint32_t)((uint64_t)policy->port_limit * policy->user_high / 100);
 	if (high == 0)
 		return;
 	if (ports < high - high / 10)
@@ -23,7 +26,7 @@ static void user_high_check(struct nat *n, uint32_t subscriber, uint8_t protocol
 	event_of_subscriber(n, NAT_EVENT_USER_HIGH, s, protocol, high);
 }
 
-void mapping_make(struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash,
+static inline void make(struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash,
 	uint32_t ext, uint8_t bits, uint32_t subscriber, uint32_t now_s)
 {
 	struct nat_group_counters *c = &n->group_counters[n->addresses[ext >> 16].group];
@@ -36,7 +39,21 @@ void mapping_make(struct nat *n, uint32_t slot, const struct nat_key *key, uint6
 	n->counters.mappings++;
 	c->port_mapping_creations++;
 	c->total_port_mappings++;
-	visit_update(n, slot);
+	if (key->protocol == NAT_TCP || group_looks_closer(policy_on(n, ext), key->protocol))
+		visit_update(n, slot);
+}
+
+void mapping_open(struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash,
+	uint32_t ext, uint8_t bits, uint32_t subscriber, uint32_t now_s)
+{
+	port_occupy(n, key->protocol, ext, key, 0);
+	make(n, slot, key, hash, ext, bits, subscriber, now_s);
+}
+
+void mapping_make(struct nat *n, uint32_t slot, const struct nat_key *key, uint64_t hash,
+	uint32_t ext, uint8_t bits, uint32_t subscriber, uint32_t now_s)
+{
+	make(n, slot, key, hash, ext, bits, subscriber, now_s);
 }
 
 // A block that never saw an answer gets its port back at once: nobody outside knows it.
@@ -63,7 +80,9 @@ void mapping_end(struct nat *n, uint32_t slot, enum ending ending, uint32_t now_
 	const struct slot *s = slot_at(n, slot);
 	uint8_t protocol = s->bits & SLOT_PROTOCOL;
 	uint32_t ext = s->ext;
-	uint32_t subscriber = subscriber_of(n, slot);
+	const struct block *b = &n->blocks[block_of(n, ext)];
+	uint32_t subscriber = likely(b->subscriber != 0) ? b->subscriber - 1
+							 : subscriber_find(n, s->realm, s->host);
 
 	sessions_end(n, slot);
 	n->subscribers[subscriber].n_ports[protocol - 1]--;
@@ -138,15 +157,17 @@ bool mapping_is_idle(struct nat *n, uint32_t slot, uint32_t now_s)
 bool traffic_left(const struct nat *n, uint32_t slot, uint32_t now_s, uint32_t *left_s)
 {
 	const struct slot *s = slot_at(n, slot);
-	uint32_t idle = slot_idle_s(s, now_s), timeout = idle_timeout(n, s);
+	uint32_t idle = slot_idle_s(s, now_s), timeout;
 	enum keeping keeping = KEPT_BY_NONE;
 
 	if ((s->bits & SLOT_PROTOCOL) == NAT_TCP)
 		keeping = sessions_keep(n, slot, now_s, left_s);
 	if (keeping == KEPT)
 		return true;
-	if (!(s->bits & SLOT_SEEN) || idle > timeout ||
-		(keeping == KEPT_NO_MORE && !(s->hangs & HANGS_LOOSE)))
+	if (!(s->bits & SLOT_SEEN) || (keeping == KEPT_NO_MORE && !(s->hangs & HANGS_LOOSE)))
+		return false;
+	timeout = idle_timeout(n, s);
+	if (idle > timeout)
 		return false;
 	*left_s = timeout - idle;
 	return true;
@@ -180,8 +201,7 @@ static enum drop create_checked(struct nat *n, const struct nat_policy *policy, 
 	rate_charge(n, policy, subscriber, now_s);
 	if (p->key.protocol == NAT_TCP) // one segment, whatever it says, establishes nothing
 		class_bits = tcp_next_class(NAT_TCP, p->tcp_flags | TCP_SYN, 0);
-	port_occupy(n, p->key.protocol, ext, &p->key, 0);
-	mapping_make(
+	mapping_open(
 		n, slot, &p->key, hash, ext, (uint8_t)(SLOT_SEEN | class_bits), subscriber, now_s);
 	event_implicit(n, NAT_EVENT_MAPPING_CREATED, slot);
 	visit_first(n, slot, p, now_s);

@@ -6,22 +6,13 @@
 
 #include "tables.h"
 
-void event_push(struct nat *n, const struct nat_event *e)
-{
-	if (n->event_count == EVENTS) {
-		n->counters.events_lost++;
-		return;
-	}
-	n->events[(n->event_head + n->event_count++) % EVENTS] = *e;
-}
-
 bool nat_event_next(struct nat *n, struct nat_event *out)
 {
 	if (n->event_count == 0)
 		return false;
 	*out = n->events[n->event_head];
-	n->event_head = (n->event_head + 1) % EVENTS;
 	n->event_count--;
+	n->event_head = n->event_count == 0 ? 0 : (n->event_head + 1) % EVENTS; // warm places
 	return true;
 }
 
@@ -35,11 +26,11 @@ void event_block(struct nat *n, uint8_t kind, uint32_t block)
 
 	if (block_is_planned(n, block)) // nothing ever changes there (RFC 7422 s.3)
 		return;
-	event_push(n, &(struct nat_event){.kind = kind,
-			      .group = s->group,
-			      .key = {.host = s->host, .realm = s->realm},
-			      .external = {n->address_ip[a], first},
-			      .last_port = (uint16_t)(first + block_size(n, block) - 1)});
+	*event_new(n) = (struct nat_event){.kind = kind,
+		.group = s->group,
+		.key = {.host = s->host, .realm = s->realm},
+		.external = {n->address_ip[a], first},
+		.last_port = (uint16_t)(first + block_size(n, block) - 1)};
 }
 
 // Where only blocks are logged their records say it already.
@@ -47,10 +38,10 @@ void event_pairing(struct nat *n, uint8_t kind, const struct subscriber *s)
 {
 	if (!n->policies[s->group].log_mappings)
 		return;
-	event_push(n, &(struct nat_event){.kind = kind,
-			      .group = s->group,
-			      .key = {.host = s->host, .realm = s->realm},
-			      .external = {n->address_ip[s->address], 0}});
+	*event_new(n) = (struct nat_event){.kind = kind,
+		.group = s->group,
+		.key = {.host = s->host, .realm = s->realm},
+		.external = {n->address_ip[s->address], 0}};
 }
 
 bool nat_events_interim(struct nat *n, uint32_t *cursor, uint32_t budget)
@@ -66,21 +57,16 @@ bool nat_events_interim(struct nat *n, uint32_t *cursor, uint32_t budget)
 
 // ---- mappings --------------------------------------------------------------------------------
 
-// A mapping that outlives its lease outside of all blocks has no other record.
-void event_implicit(struct nat *n, uint8_t kind, uint32_t slot)
+void event_of_mapping(struct nat *n, uint8_t kind, uint32_t slot)
 {
 	const struct slot *s = slot_at(n, slot);
-	const struct address *a = &n->addresses[s->ext >> 16];
-	uint8_t group = a->group;
 
-	if (!n->policies[group].log_mappings && !port_is_explicit(a, s->ext & 0xffff))
-		return;
-	event_push(n, &(struct nat_event){.kind = kind,
-			      .group = group,
-			      .mapping = NAT_IMPLICIT,
-			      .key = slot_key(s),
-			      .external = ext_recipe(n, s->ext),
-			      .last_port = (uint16_t)s->ext});
+	*event_new(n) = (struct nat_event){.kind = kind,
+		.group = n->addresses[s->ext >> 16].group,
+		.mapping = NAT_IMPLICIT,
+		.key = slot_key(s),
+		.external = ext_recipe(n, s->ext),
+		.last_port = (uint16_t)s->ext};
 }
 
 void event_ports(struct nat *n, uint8_t kind, const struct lease *l, uint32_t first,
@@ -90,13 +76,13 @@ void event_ports(struct nat *n, uint8_t kind, const struct lease *l, uint32_t fi
 		[LEASE_LIVE] = NAT_EXPLICIT, [LEASE_PEER] = NAT_PEER, [LEASE_STATIC] = NAT_STATIC};
 	uint32_t ext = l->ext + first;
 
-	event_push(n, &(struct nat_event){.kind = kind,
-			      .group = n->addresses[ext >> 16].group,
-			      .mapping = kinds[l->state],
-			      .key = set_key(l, first),
-			      .external = ext_recipe(n, ext),
-			      .last_port = (uint16_t)(ext + n_ports - 1),
-			      .lifetime_s = lifetime_s});
+	*event_new(n) = (struct nat_event){.kind = kind,
+		.group = n->addresses[ext >> 16].group,
+		.mapping = kinds[l->state],
+		.key = set_key(l, first),
+		.external = ext_recipe(n, ext),
+		.last_port = (uint16_t)(ext + n_ports - 1),
+		.lifetime_s = lifetime_s};
 }
 
 void event_lease(struct nat *n, uint8_t kind, uint32_t lease, uint32_t now_s)
@@ -112,14 +98,14 @@ void event_lease(struct nat *n, uint8_t kind, uint32_t lease, uint32_t now_s)
 void event_of_subscriber(
 	struct nat *n, uint8_t kind, const struct subscriber *s, uint8_t protocol, uint32_t limit)
 {
-	struct nat_event e = {.kind = kind,
+	struct nat_event *e = event_new(n);
+
+	*e = (struct nat_event){.kind = kind,
 		.group = s->group,
 		.key = {.host = s->host, .realm = s->realm, .protocol = protocol},
 		.limit = limit};
-
 	if (subscriber_has_pair(n, s))
-		e.external.addr = n->address_ip[s->address];
-	event_push(n, &e);
+		e->external.addr = n->address_ip[s->address];
 }
 
 static uint8_t told_bit(uint8_t kind)
@@ -164,8 +150,8 @@ void nat_event_refused(struct nat *n, uint8_t kind, uint8_t group, const struct 
 	uint32_t limit, uint32_t now_s)
 {
 	if (!is_told_of_group(n, group, kind, now_s))
-		event_push(n, &(struct nat_event){
-				      .kind = kind, .group = group, .key = *who, .limit = limit});
+		*event_new(n) = (struct nat_event){
+			.kind = kind, .group = group, .key = *who, .limit = limit};
 }
 
 // What is nobody's fault is told once for the whole group.
@@ -179,10 +165,10 @@ static void event_refused(struct nat *n, uint8_t kind, uint32_t subscriber, uint
 {
 	if (subscriber == NO_SUBSCRIBER || is_of_group(kind)) {
 		if (!is_told_of_group(n, group, kind, now_s))
-			event_push(n, &(struct nat_event){.kind = kind,
-					      .group = group,
-					      .key = {.protocol = protocol},
-					      .limit = limit});
+			*event_new(n) = (struct nat_event){.kind = kind,
+				.group = group,
+				.key = {.protocol = protocol},
+				.limit = limit};
 		return;
 	}
 	if (!is_told(&n->subscribers[subscriber], kind, now_s))

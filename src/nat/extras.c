@@ -4,6 +4,7 @@
 #include <postern/nat.h>
 
 #include "grants.h"
+#include "sessions.h"
 
 uint32_t slab_get(struct slab *s)
 {
@@ -276,4 +277,42 @@ bool filters_admit(const struct nat *n, const struct nat_in *p)
 			return true;
 	}
 	return peer_find(n, &p->to, p->from) != NO_LEASE;
+}
+
+static void see_filter(const struct nat *n, const struct lease *l)
+{
+	const struct extra *x = lease_extra(n, l);
+
+	if (x != NULL && x->filters != 0)
+		prefetch_read(filter_at(n, x->filters));
+}
+
+// Head of the chain, lease (mostly the first or second of it), what else it has, its first FILTER.
+void foresee_filters(const struct nat *n, const uint64_t *words, unsigned count)
+{
+	const uint32_t *head[NAT_BURST];
+	const struct lease *l[NAT_BURST];
+
+	for (unsigned i = 0; i < count; i++) {
+		head[i] = &n->lease_heads[(uint32_t)hash_u64(words[i], &n->secret) & n->lease_mask];
+		prefetch_read(head[i]);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		l[i] = *head[i] != 0 ? &n->leases[*head[i] - 1] : NULL;
+		prefetch_read(l[i]);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (l[i] == NULL || key_word(&l[i]->key) == words[i] || l[i]->chain == 0)
+			continue;
+		l[i] = &n->leases[l[i]->chain - 1];
+		prefetch_read(l[i]);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (l[i] != NULL && l[i]->extra != 0)
+			prefetch_read(lease_extra(n, l[i]));
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (l[i] != NULL)
+			see_filter(n, l[i]);
+	}
 }

@@ -163,8 +163,7 @@ static enum nat_grant revive(struct grant *g, uint32_t lease)
 
 static enum nat_grant make_on(struct grant *g, uint32_t ext)
 {
-	port_occupy(g->n, g->wish->key.protocol, ext, &g->wish->key, 0);
-	mapping_make(g->n, g->slot, &g->wish->key, g->hash, ext, 0, g->subscriber, g->now_s);
+	mapping_open(g->n, g->slot, &g->wish->key, g->hash, ext, 0, g->subscriber, g->now_s);
 	return NAT_GRANTED;
 }
 

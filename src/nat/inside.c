@@ -9,6 +9,7 @@
 // index is good for as long as the mapping lives.
 #include <postern/nat.h>
 
+#include "sessions.h"
 #include "tables.h"
 
 static inline uint64_t hash_of(const struct nat *n, const struct nat_key *key)
@@ -20,6 +21,11 @@ static inline unsigned line_overflow(const struct line *l)
 {
 	return (unsigned)(l->slot[0].bits >> 7) | (unsigned)(l->slot[1].bits >> 7) << 1 |
 	       (unsigned)(l->slot[2].bits >> 7) << 2 | (unsigned)(l->slot[3].bits >> 7) << 3;
+}
+
+static inline bool line_is_passed(const struct line *l)
+{
+	return (l->slot[0].bits | l->slot[1].bits | l->slot[2].bits | l->slot[3].bits) & SLOT_OVF;
 }
 
 static void line_set_overflow(struct line *l, unsigned count)
@@ -48,7 +54,7 @@ static inline uint32_t line_find(const struct nat *n, uint32_t line, uint64_t wo
 
 static uint32_t table_find_displaced(const struct nat *n, uint32_t home, uint64_t word)
 {
-	for (uint32_t d = 1; d < PROBE_MAX && line_overflow(&n->lines[home + d - 1]) > 0; d++) {
+	for (uint32_t d = 1; d < PROBE_MAX && line_is_passed(&n->lines[home + d - 1]); d++) {
 		uint32_t slot = line_find(n, home + d, word);
 		if (slot != NO_SLOT)
 			return slot;
@@ -60,7 +66,7 @@ static inline uint32_t find_word(const struct nat *n, uint64_t word, uint32_t ho
 {
 	uint32_t slot = line_find(n, home, word);
 
-	if (likely(slot != NO_SLOT))
+	if (likely(slot != NO_SLOT) || !line_is_passed(&n->lines[home]))
 		return slot;
 	return table_find_displaced(n, home, word);
 }
@@ -187,28 +193,58 @@ static __attribute__((noinline)) uint32_t out_closer_from(struct nat *n, struct 
 	return found;
 }
 
+// Those that do not stand in their home lines, by their bits. They come behind the others of the
+// burst, when the lines next to theirs are there; two with the same key keep their order.
+static __attribute__((noinline)) uint32_t out_displaced(struct nat *n, struct nat_out *packets,
+	const uint32_t *home, uint32_t which, uint32_t now_s)
+{
+	uint32_t found = 0;
+
+	for (; which != 0; which &= which - 1) {
+		unsigned i = (unsigned)__builtin_ctz(which);
+		uint32_t slot = table_find_displaced(n, home[i], key_word(&packets[i].key));
+		bool hit = slot != NO_SLOT;
+
+		if (hit && is_plain(slot_at(n, slot), &packets[i]))
+			hit = out_hit(n, slot_at(n, slot), &packets[i], now_s);
+		else if (hit)
+			hit = out_closer(n, slot, &packets[i], now_s);
+		found |= (uint32_t)hit << i;
+	}
+	return found;
+}
+
 // Plain packets are done as they are found: one pass where finding and following apart took two
 // (with a plainer slot_at(), in2out 450 -> 419 instructions).
 uint32_t nat_find_out(struct nat *n, struct nat_out *packets, unsigned count, uint32_t now_s)
 {
 	uint32_t home[NAT_BURST];
-	uint32_t found = 0;
+	uint32_t found = 0, displaced = 0, closer = 0;
+	unsigned i;
 
-	for (unsigned i = 0; i < count; i++) {
+	for (i = 0; i < count; i++) {
 		home[i] = hash_range(hash_of(n, &packets[i].key), n->n_lines);
-		__builtin_prefetch(&n->lines[home[i]], 1);
+		prefetch_write(&n->lines[home[i]]);
 	}
-	for (unsigned i = 0; i < count; i++) {
-		uint32_t slot = find_word(n, key_word(&packets[i].key), home[i]);
+	for (i = 0; i < count; i++) {
+		uint32_t slot = line_find(n, home[i], key_word(&packets[i].key));
 
-		if (unlikely(slot == NO_SLOT))
+		if (unlikely(slot == NO_SLOT)) {
+			if (!line_is_passed(&n->lines[home[i]]))
+				continue;
+			prefetch_write(&n->lines[home[i] + 1]);
+			displaced |= UINT32_C(1) << i;
 			continue;
+		}
 		if (unlikely(!is_plain(slot_at(n, slot), &packets[i])))
-			return found | out_closer_from(n, packets + i, home + i, count - i, now_s)
-					       << i;
+			break;
 		found |= (uint32_t)out_hit(n, slot_at(n, slot), &packets[i], now_s) << i;
 	}
-	return found;
+	if (displaced != 0)
+		found |= out_displaced(n, packets, home, displaced, now_s);
+	if (i < count)
+		closer = out_closer_from(n, packets + i, home + i, count - i, now_s) << i;
+	return found | closer;
 }
 
 // ---- packets from outside --------------------------------------------------------------------
@@ -229,47 +265,60 @@ static inline void in_to(struct nat_in *p, const struct entry *e)
 static __attribute__((noinline)) bool in_closer(
 	struct nat *n, struct entry *e, struct nat_in *p, uint32_t now_s)
 {
-	uint32_t ext = 0;
-	bool begins = p->protocol == NAT_TCP && tcp_begins(p->tcp_flags);
-	bool visit = p->protocol == NAT_TCP && p->tcp_flags & TCP_BEGIN_OR_END;
-	enum drop why = begins ? DROP_UNSOLICITED_SYN : DROP_NO_MAPPING_INBOUND;
+	uint32_t ext = (uint32_t)(e - entry_at(n, p->protocol, 0));
 
-	if (e != NULL && (e->bits & EXT_STATE) == EXT_MAPPED) {
-		in_to(p, e);
-		ext = (uint32_t)(e - entry_at(n, p->protocol, 0));
-		visit = visit || e->bits & EXT_VISIT;
-		why = visit ? visit_in(n, p, ext, now_s) : DROP_NONE;
-	}
-	p->drop = (uint8_t)why;
-	if (why == DROP_NONE)
-		mark_replied(n, e, ext);
-	return why == DROP_NONE;
+	in_to(p, e);
+	p->drop = (uint8_t)visit_in(n, p, ext, now_s);
+	if (p->drop != DROP_NONE)
+		return false;
+	mark_replied(n, e, ext);
+	return true;
+}
+
+static inline void in_unknown(struct nat_in *p)
+{
+	bool begins = p->protocol == NAT_TCP && tcp_begins(p->tcp_flags);
+
+	p->drop = begins ? DROP_UNSOLICITED_SYN : DROP_NO_MAPPING_INBOUND;
+}
+
+static inline bool is_mapped(const struct entry *e)
+{
+	return e != NULL && (e->bits & EXT_STATE) == EXT_MAPPED;
 }
 
 static inline bool in_is_plain(const struct entry *e, const struct nat_in *p)
 {
-	const uint8_t asked = EXT_STATE | EXT_VISIT | EXT_REPLIED;
-
-	return e != NULL && (e->bits & asked) == (EXT_MAPPED | EXT_REPLIED) &&
+	return e != NULL && (e->bits & (EXT_STATE | EXT_VISIT)) == EXT_MAPPED &&
 	       !(p->tcp_flags & TCP_BEGIN_OR_END);
+}
+
+static inline uint32_t in_plain(struct nat *n, struct entry *e, struct nat_in *p)
+{
+	in_to(p, e);
+	if (unlikely(!(e->bits & EXT_REPLIED)))
+		mark_replied(n, e, (uint32_t)(e - entry_at(n, p->protocol, 0)));
+	return 1;
 }
 
 // Likewise.
 static __attribute__((noinline)) uint32_t in_closer_from(struct nat *n, struct nat_in *packets,
 	struct entry *const *entry, unsigned first, unsigned count, uint32_t now_s)
 {
-	uint32_t found = 0, closer = 0;
+	uint32_t found = 0, visits = 0;
 
 	for (unsigned i = first; i < count; i++)
-		closer |= (uint32_t)!in_is_plain(entry[i], &packets[i]) << i;
-	foresee_in(n, packets, entry, closer);
+		visits |= (uint32_t)(is_mapped(entry[i]) && !in_is_plain(entry[i], &packets[i]))
+			  << i;
+	if (visits != 0)
+		foresee_in(n, packets, entry, visits);
 	for (unsigned i = first; i < count; i++) {
-		if (unlikely(!in_is_plain(entry[i], &packets[i]))) {
+		if (!is_mapped(entry[i]))
+			in_unknown(&packets[i]);
+		else if (in_is_plain(entry[i], &packets[i]))
+			found |= in_plain(n, entry[i], &packets[i]) << i;
+		else
 			found |= (uint32_t)in_closer(n, entry[i], &packets[i], now_s) << i;
-			continue;
-		}
-		in_to(&packets[i], entry[i]);
-		found |= UINT32_C(1) << i;
 	}
 	return found;
 }
@@ -286,13 +335,12 @@ uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count, uint
 		if (unlikely(a == NO_ADDRESS))
 			continue;
 		entry[i] = entry_at(n, packets[i].protocol, ext_of(a, packets[i].at.port));
-		__builtin_prefetch(entry[i], 0);
+		prefetch_read(entry[i]);
 	}
 	for (unsigned i = 0; i < count; i++) {
 		if (unlikely(!in_is_plain(entry[i], &packets[i])))
 			return found | in_closer_from(n, packets, entry, i, count, now_s);
-		in_to(&packets[i], entry[i]);
-		found |= UINT32_C(1) << i;
+		found |= in_plain(n, entry[i], &packets[i]) << i;
 	}
 	return found;
 }

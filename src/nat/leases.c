@@ -7,12 +7,8 @@
 // round their ring. So many PEERs of one port make no chain long.
 #include <postern/nat.h>
 
+#include "sessions.h"
 #include "tables.h"
-
-uint32_t *lease_head(const struct nat *n, const struct nat_key *key)
-{
-	return &n->lease_heads[(uint32_t)hash_u64(key_word(key), &n->secret) & n->lease_mask];
-}
 
 static uint32_t *lease_home(const struct nat *n, const struct lease *l)
 {
@@ -100,7 +96,7 @@ uint32_t lease_get(struct nat *n, const struct lease *made)
 		i = n->lease_free - 1;
 		n->lease_free = n->leases[i].chain;
 		if (n->lease_free != 0)
-			__builtin_prefetch(&n->leases[n->lease_free - 1], 1); // tells the next
+			prefetch_write(&n->leases[n->lease_free - 1]); // tells the next
 	} else if (n->lease_high < n->limits.leases) {
 		i = n->lease_high++;
 	} else {
@@ -211,7 +207,7 @@ static bool may_rest(const struct nat *n, const struct lease *l)
 {
 	const struct subscriber *s = &n->subscribers[l->subscriber];
 
-	return n->counters.leases < n->limits.leases / 4 * 3 && s->n_resting < 256;
+	return leases_may_rest(n) && s->n_resting < 256;
 }
 
 static void lease_to_rest(struct nat *n, uint32_t lease, uint32_t now_s)

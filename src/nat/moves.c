@@ -4,6 +4,7 @@
 // ends, and they are told that.
 #include <postern/nat.h>
 
+#include "sessions.h"
 #include "tables.h"
 
 // ---- who must be told ------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 // Sizing and setting up: one piece of memory is cut into the arrays of tables.h.
 #include <postern/nat.h>
 
+#include "sessions.h"
 #include "tables.h"
 
 struct cut {
@@ -31,6 +32,11 @@ static uint32_t pow2_at_least(uint32_t n)
 	return p;
 }
 
+// Heads of chains for each lease, and each session: one in five stands behind another, not two.
+enum {
+	HEADS_EACH = 2
+};
+
 // Load factor 5/8: about one key in twelve stands one line from home.
 static uint32_t lines_for(uint32_t mappings)
 {
@@ -55,10 +61,10 @@ static size_t nat_lay_out(struct nat *n, const struct nat_limits *limits, struct
 	n->block_words = (n->blocks_per_address + 63) / 64;
 	n->place_shift = 32 - (uint32_t)__builtin_ctz(pow2_at_least(max_u32(a * 4, 16)));
 	n->subscriber_mask = pow2_at_least(limits->subscribers) - 1;
-	n->lease_mask = pow2_at_least(n_leases) - 1;
+	n->lease_mask = pow2_at_least(HEADS_EACH * n_leases) - 1;
 	n->n_chunks = n_leases / CHUNK_ITEMS + WHEEL_SLOTS + 1;
 	n->rest_room = limits->resting != 0 ? limits->resting : rests_for(limits->mappings);
-	n->session_mask = pow2_at_least(limits->sessions) - 1;
+	n->session_mask = pow2_at_least(HEADS_EACH * limits->sessions) - 1;
 
 	n->lines = cut(c, (size_t)n->n_lines + PROBE_MAX, sizeof(struct line));
 	n->entries = cut(c, (size_t)a << 16, NAT_PROTOCOLS * sizeof(struct entry));
@@ -72,6 +78,7 @@ static size_t nat_lay_out(struct nat *n, const struct nat_limits *limits, struct
 	n->subscribers = cut(c, limits->subscribers, sizeof(struct subscriber));
 	n->rates = cut(c, limits->subscribers, sizeof(struct rate));
 	n->emptied_s = cut(c, limits->subscribers, sizeof(uint32_t));
+	n->recent = cut(c, RECENT, sizeof(uint32_t));
 	n->subscriber_heads = cut(c, (size_t)n->subscriber_mask + 1, sizeof(uint32_t));
 	n->leases = cut(c, n_leases, sizeof(struct lease));
 	n->lease_heads = cut(c, (size_t)n->lease_mask + 1, sizeof(uint32_t));
@@ -86,7 +93,7 @@ static size_t nat_lay_out(struct nat *n, const struct nat_limits *limits, struct
 	n->session_due = cut(c, limits->sessions / SESSION_GROUP + 1, sizeof(uint32_t));
 	n->rests = cut(c, n->rest_room, sizeof(struct rest));
 	n->updates = cut(c, UPDATES, sizeof(struct nat_update));
-	n->events = cut(c, EVENTS, sizeof(struct nat_event));
+	n->events = cut(c, EVENTS + 1, sizeof(struct nat_event));
 	return c->at;
 }
 

@@ -134,8 +134,7 @@ bool nat_plain_make(struct nat *n, const struct nat_policy *policy, uint8_t grou
 		n->counters.leases >= n->limits.leases || policy->explicit_first != 0 ||
 		!find_port(n, policy, group, p, &subscriber, &ext))
 		return false;
-	port_occupy(n, p->key.protocol, ext, &p->key, 0);
-	mapping_make(n, slot, &p->key, hash, ext, 0, subscriber, now_s);
+	mapping_open(n, slot, &p->key, hash, ext, 0, subscriber, now_s);
 	hang(n, slot, subscriber, p);
 	*external = ext_recipe(n, ext);
 	return true;

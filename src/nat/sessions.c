@@ -11,6 +11,7 @@
 // there as long as one of the sessions to it. Permits are in no ring.
 #include <postern/nat.h>
 
+#include "sessions.h"
 #include "tables.h"
 
 enum {
@@ -182,7 +183,7 @@ static uint32_t record_get(struct nat *n)
 	if (i != 0) {
 		n->session_free = at(n, i)->chain;
 		if (n->session_free != 0)
-			__builtin_prefetch(at(n, n->session_free), 1); // tells the next
+			prefetch_write(at(n, n->session_free)); // tells the next
 	} else if (n->session_high < n->limits.sessions) {
 		if (n->session_high % SESSION_GROUP == 0)
 			begin_group(n, n->session_high / SESSION_GROUP);
@@ -332,11 +333,11 @@ static void tell(struct nat *n, const struct session *x, const struct nat_key *k
 
 	if (likely(!n->policies[group].log_sessions))
 		return;
-	event_push(n, &(struct nat_event){.kind = kind,
-			      .group = group,
-			      .key = *key,
-			      .external = ext_recipe(n, x->ext),
-			      .remote = session_remote(x)});
+	*event_new(n) = (struct nat_event){.kind = kind,
+		.group = group,
+		.key = *key,
+		.external = ext_recipe(n, x->ext),
+		.remote = session_remote(x)};
 }
 
 // Who is charged for them. A static mapping may lie in a block of somebody else.
@@ -527,15 +528,13 @@ static void bury(struct nat *n, uint32_t anchor, const struct nat_key *key)
 	n->graves = anchor + 1;
 }
 
-void sessions_end(struct nat *n, uint32_t slot)
+void sessions_end_all(struct nat *n, uint32_t slot)
 {
 	const struct slot *s = slot_at(n, slot);
 	struct nat_key key = slot_key(s);
 	struct entry *e = entry_at(n, key.protocol, s->ext);
 	uint32_t i, n_ring;
 
-	if (!(e->bits & EXT_SESSIONS))
-		return;
 	e->bits &= (uint8_t)~EXT_SESSIONS;
 	i = session_anchor(n, key.protocol, s->ext);
 	n_ring = n->sessions[i].n_ring;

@@ -24,8 +24,8 @@ static uint32_t room_inside(const struct grant *g, uint32_t most)
 
 	for (uint32_t i = 1; i < most; i++) {
 		key.port = (uint16_t)(g->wish->key.port + i);
-		__builtin_prefetch(
-			&n->lines[hash_range(hash_u64(key_word(&key), &n->secret), n->n_lines)], 1);
+		prefetch_write(
+			&n->lines[hash_range(hash_u64(key_word(&key), &n->secret), n->n_lines)]);
 	}
 	for (uint32_t i = 1; i < most; i++) {
 		key.port = (uint16_t)(g->wish->key.port + i);
@@ -89,8 +89,7 @@ static uint32_t make_ports(struct grant *g, uint32_t ext, uint32_t n_ports)
 		slot = i == 0 ? g->slot : table_place(n, hash);
 		if (slot == NO_SLOT)
 			return i;
-		port_occupy(n, key.protocol, ext + i, &key, 0);
-		mapping_make(n, slot, &key, hash, ext + i, 0, g->subscriber, g->now_s);
+		mapping_open(n, slot, &key, hash, ext + i, 0, g->subscriber, g->now_s);
 		slot_hang(n, slot, HANGS_MAP | HANGS_SET);
 		slot_at(n, slot)->set_at = (uint8_t)i;
 	}

@@ -5,7 +5,12 @@
 
 #include <postern/nat.h>
 
+#include "sessions.h"
 #include "tables.h"
+
+enum {
+	PRUNE_COST = 32 // of a mapping that goes, in leases looked at
+};
 
 static uint32_t static_find(const struct nat *n, const struct nat_key *key)
 {
@@ -191,6 +196,7 @@ bool nat_static_prune(struct nat *n, uint32_t budget,
 			continue;
 		static_remove(n, n->prune_at);
 		n->counters.cleared++;
+		budget -= min_u32(budget, PRUNE_COST) - 1;
 	}
 	if (n->prune_at < n->lease_high)
 		return false;

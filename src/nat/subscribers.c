@@ -4,44 +4,27 @@
 
 #include "tables.h"
 
-static uint32_t subscriber_home(const struct nat *n, uint8_t realm, ip4 host)
+uint32_t subscriber_search(const struct nat *n, uint8_t realm, ip4 host)
 {
-	return (uint32_t)hash_u64((uint64_t)realm << 32 | host, &n->secret) & n->subscriber_mask;
-}
-
-void subscriber_prefetch(const struct nat *n, uint8_t realm, ip4 host)
-{
-	__builtin_prefetch(&n->subscriber_heads[subscriber_home(n, realm, host)]);
-}
-
-uint32_t subscriber_head(const struct nat *n, uint8_t realm, ip4 host)
-{
-	return n->subscriber_heads[subscriber_home(n, realm, host)];
-}
-
-uint32_t subscriber_find(const struct nat *n, uint8_t realm, ip4 host)
-{
-	uint32_t i = n->subscriber_heads[subscriber_home(n, realm, host)];
+	uint32_t i = *subscriber_head(n, realm, host);
 
 	while (i != 0) {
 		const struct subscriber *s = &n->subscribers[i - 1];
-		if (s->host == host && s->realm == realm)
+		if (s->host == host && s->realm == realm) {
+			subscriber_note(n, i - 1, host);
 			return i - 1;
+		}
 		i = s->chain;
 	}
 	return NO_SUBSCRIBER;
 }
 
-uint32_t subscriber_get(struct nat *n, uint8_t realm, ip4 host, uint8_t group)
+static __attribute__((noinline)) uint32_t subscriber_make(
+	struct nat *n, uint8_t realm, ip4 host, uint8_t group)
 {
-	uint32_t i = subscriber_find(n, realm, host);
-	uint32_t *head = &n->subscriber_heads[subscriber_home(n, realm, host)];
+	uint32_t *head = subscriber_head(n, realm, host);
+	uint32_t i;
 
-	if (i != NO_SUBSCRIBER) {
-		if (!subscriber_holds(&n->subscribers[i]))
-			n->subscribers[i].group = group; // remembered, but holding nothing
-		return i;
-	}
 	if (n->subscriber_free != 0) {
 		i = n->subscriber_free - 1;
 		n->subscriber_free = n->subscribers[i].chain;
@@ -58,6 +41,18 @@ uint32_t subscriber_get(struct nat *n, uint8_t realm, ip4 host, uint8_t group)
 	n->counters.subscribers_created++;
 	n->counters.subscribers++;
 	return i;
+}
+
+uint32_t subscriber_get(struct nat *n, uint8_t realm, ip4 host, uint8_t group)
+{
+	uint32_t i = subscriber_find(n, realm, host);
+
+	if (likely(i != NO_SUBSCRIBER)) {
+		if (!subscriber_holds(&n->subscribers[i]))
+			n->subscribers[i].group = group; // remembered, but holding nothing
+		return i;
+	}
+	return subscriber_make(n, realm, host, group);
 }
 
 bool subscriber_has_pair(const struct nat *n, const struct subscriber *s)
@@ -83,11 +78,12 @@ static bool must_remember(const struct nat *n, uint32_t i)
 	       n->counters.subscribers < n->limits.subscribers / 4 * 3;
 }
 
+// He may be gone already: a port that goes to rest can drive out the last one of his last block.
 void subscriber_drop_if_empty(struct nat *n, uint32_t subscriber)
 {
 	struct subscriber *s = &n->subscribers[subscriber];
 
-	if (subscriber_holds(s))
+	if (!s->used || subscriber_holds(s))
 		return;
 	if (s->told & TOLD_PAIR) // not of one whose first mapping was refused
 		n->emptied_s[subscriber] = n->clock_s;
@@ -98,7 +94,7 @@ void subscriber_drop_if_empty(struct nat *n, uint32_t subscriber)
 void subscriber_forget(struct nat *n, uint32_t subscriber)
 {
 	struct subscriber *s = &n->subscribers[subscriber];
-	uint32_t *link = &n->subscriber_heads[subscriber_home(n, s->realm, s->host)];
+	uint32_t *link = subscriber_head(n, s->realm, s->host);
 
 	if (must_remember(n, subscriber))
 		return;

@@ -170,6 +170,10 @@ struct subscriber {
 
 static_assert(sizeof(struct subscriber) == CACHE_LINE, "one line a subscriber");
 
+enum {
+	RECENT = 256 // places for who was looked up lately, by his address
+};
+
 enum {                     // bits of subscriber.told
 	TOLD_PAIR = 0x01,  // that he is paired with his address; not only for the log: he holds
 	TOLD_HIGH = 0x02,  // that he has many UDP ports; the next two bits: TCP, ICMP
@@ -358,6 +362,7 @@ struct nat {
 	uint32_t *emptied_s; // by subscriber: when he held nothing any more, 0: never
 	struct subscriber *subscribers;
 	uint32_t *subscriber_heads;
+	uint32_t *recent; // indices: he is there, or somebody else is
 	uint32_t subscriber_mask, subscriber_high, subscriber_free;
 	uint32_t n_epoch_bases; // subscribers with one
 

@@ -6,6 +6,7 @@
 // makes none. How long a state lasts without a refresh follows from the state alone.
 #include <postern/nat.h>
 
+#include "sessions.h"
 #include "tables.h"
 
 enum input {

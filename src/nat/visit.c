@@ -12,6 +12,7 @@
 // Everybody else's data stays at one line each way, and the slot keeps the session's time.
 #include <postern/nat.h>
 
+#include "sessions.h"
 #include "tables.h"
 
 enum {
@@ -181,11 +182,8 @@ static enum drop note_peer(struct nat *n, uint32_t slot, const struct nat_out *p
 {
 	uint32_t ext = slot_at(n, slot)->ext, i;
 	uint8_t protocol = p->key.protocol;
-	enum nat_filtering filtering = filtering_on(n, protocol, ext);
-	struct recipe peer = peer_of(filtering, protocol, p->remote);
+	struct recipe peer = peer_of(filtering_on(n, protocol, ext), protocol, p->remote);
 
-	if (filtering == NAT_EIF)
-		return DROP_NONE;
 	i = session_find(n, protocol, ext, peer);
 	if (i == NO_SESSION)
 		return session_open(n, slot, peer, NAT_OPEN, now_s);
@@ -197,11 +195,18 @@ static enum drop note_peer(struct nat *n, uint32_t slot, const struct nat_out *p
 	return session_open(n, slot, peer, NAT_OPEN, now_s);
 }
 
+static bool peers_count(const struct nat *n, uint32_t slot, uint8_t protocol)
+{
+	return filtering_on(n, protocol, slot_at(n, slot)->ext) != NAT_EIF;
+}
+
 static enum drop out_other(struct nat *n, uint32_t slot, struct nat_out *p, uint32_t now_s)
 {
 	struct slot *s = slot_at(n, slot);
-	enum drop why = note_peer(n, slot, p, now_s);
+	enum drop why = DROP_NONE;
 
+	if (peers_count(n, slot, p->key.protocol))
+		why = note_peer(n, slot, p, now_s);
 	if (why != DROP_NONE)
 		return why;
 	if (p->key.protocol == NAT_UDP && s->hangs & HANGS_RULE)
@@ -388,7 +393,8 @@ void visit_first(struct nat *n, uint32_t slot, const struct nat_out *p, uint32_t
 		begin_inside(n, slot, p, now_s);
 		return;
 	}
-	note_peer(n, slot, p, now_s);
+	if (peers_count(n, slot, p->key.protocol))
+		note_peer(n, slot, p, now_s);
 	if (rule == 0)
 		return;
 	set_rule(s, rule);

@@ -3,6 +3,7 @@
 // the host's list.
 #include <postern/nat.h>
 
+#include "sessions.h"
 #include "tables.h"
 
 bool nat_walk_mappings(const struct nat *n, uint32_t *cursor, uint32_t budget, uint32_t now_s,

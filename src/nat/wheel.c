@@ -70,7 +70,9 @@ static uint32_t wheel_take_second(struct nat *n, uint32_t *leases, uint32_t max)
 		struct chunk *c = &n->chunks[n->wheel[slot]];
 		uint32_t lease = c->lease[c->n - 1];
 
-		__builtin_prefetch(&n->leases[lease], 1);
+		prefetch_write(&n->leases[lease]);
+		if (count == 0 || c->n == CHUNK_ITEMS)
+			prefetch_write(&n->chunks[c->next]);
 		leases[count++] = lease;
 		if (--c->n == 0) {
 			uint32_t empty = n->wheel[slot];

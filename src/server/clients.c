@@ -107,7 +107,7 @@ struct server_client *server_client_expect(
 	struct home h = home_of(t, key_of(realm, address));
 	struct server_client *expected = &h.bucket->places[h.place].client;
 
-	__builtin_prefetch(expected, 1);
+	prefetch_write(expected);
 	return expected;
 }
 
@@ -115,7 +115,7 @@ void server_client_settle(const struct server_clients *t, const struct server_cl
 	uint8_t realm, ip4 address)
 {
 	if (unlikely(!is_he(expected, realm, address)))
-		__builtin_prefetch(home_of(t, key_of(realm, address)).bucket->keys, 0);
+		prefetch_read(home_of(t, key_of(realm, address)).bucket->keys);
 }
 
 // What forgetting him would cost: an Epoch that turns back, a client who is not told of his loss.

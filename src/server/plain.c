@@ -59,19 +59,29 @@ static uint32_t lifetime_of(const struct plain_wire *wire, const struct server_p
 	return min_u32(max_u32(asked_s, policy->lifetime_min_s), policy->lifetime_max_s);
 }
 
-static struct nat_plain read_plain(const struct plain_wire *wire,
+// The key is written at once, for at once it is read: a load waits for several stores before it.
+static struct nat_key key_of(const struct plain_wire *wire, const struct server_asker *asker)
+{
+	uint64_t protocol = wire->map.protocol == IP_TCP ? NAT_TCP : NAT_UDP;
+	uint64_t word = asker->source | (uint64_t)be16_get(wire->map.internal_port) << 32 |
+			(uint64_t)asker->realm << 48 | protocol << 56;
+	struct nat_key key;
+
+	static_assert(offsetof(struct nat_key, port) == 4 && offsetof(struct nat_key, realm) == 6 &&
+			      offsetof(struct nat_key, protocol) == 7,
+		"as the word has them");
+	memcpy(&key, &word, sizeof key);
+	return key;
+}
+
+static inline void read_plain(struct nat_plain *p, const struct plain_wire *wire,
 	const struct server_policy *policy, const struct server_asker *asker)
 {
-	struct nat_plain p = {.key = {.host = asker->source,
-				      .port = be16_get(wire->map.internal_port),
-				      .realm = asker->realm,
-				      .protocol = wire->map.protocol == IP_TCP ? NAT_TCP : NAT_UDP},
-		.client_port = asker->port,
-		.dialect = PCP_V2,
-		.lifetime_s = lifetime_of(wire, policy)};
-
-	memcpy(p.nonce, wire->map.nonce, sizeof p.nonce);
-	return p;
+	p->key = key_of(wire, asker);
+	memcpy(p->nonce, wire->map.nonce, sizeof p->nonce);
+	p->client_port = asker->port;
+	p->dialect = PCP_V2;
+	p->lifetime_s = lifetime_of(wire, policy);
 }
 
 // Of an error, and of an end, the body stays as it came (s.8.2, s.15.1).
@@ -173,7 +183,7 @@ enum server_plain server_answer_known(struct nat *n, const struct server_policy 
 	}
 	if (!request_is_plain(wire, len, asker) || !policy_is_plain(policy, asker))
 		return SERVER_PLAIN_NOT;
-	p = read_plain(wire, policy, asker);
+	read_plain(&p, wire, policy, asker);
 	switch (nat_plain_find(n, &p, now_s, &external, &left_s)) {
 	case NAT_PLAIN_FOREIGN:
 		refuse_foreign(asker, counters, wire, left_s);
@@ -200,9 +210,10 @@ bool server_answer_new(struct nat *n, const struct nat_policy *nat_policy,
 	uint32_t now_s, struct server_counters *counters)
 {
 	struct plain_wire *wire = (void *)msg;
-	struct nat_plain p = read_plain(wire, policy, asker);
+	struct nat_plain p;
 	struct recipe external;
 
+	read_plain(&p, wire, policy, asker);
 	if (!asker->may_create ||
 		!nat_plain_make(n, nat_policy, asker->group, &p, now_s, &external))
 		return false;

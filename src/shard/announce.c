@@ -14,7 +14,8 @@
 enum {
 	SENDS = 10,
 	DATAGRAMS_A_STEP = 32,
-	CLIENTS_A_STEP = 256,
+	CLIENTS_A_STEP = 64,
+	SOURCES = CONF_MAX_ADDRESSES + CONF_MAX_LISTEN + 1, // on an interface
 	LINK_TTL = 1
 };
 
@@ -109,19 +110,39 @@ static bool is_shared(const struct announcement *a, bool anycast)
 	return false;
 }
 
-static void announce_on(struct announcement *a)
+// Who speaks on the interface, by number: its own addresses, those listened at, the anycast one.
+// 0: nobody has that number.
+static ip4 source_at(const struct announcement *a, unsigned k)
 {
 	const struct conf_group *g = &a->c->groups[a->group];
 	const struct conf_interface *in = &a->c->interfaces[a->iface];
 
+	if (k < CONF_MAX_ADDRESSES)
+		return g->listen_gateway && k < in->n_addresses && !is_shared(a, false)
+			       ? in->addresses[k].ip
+			       : 0;
+	k -= CONF_MAX_ADDRESSES;
+	if (k < CONF_MAX_LISTEN)
+		return k < g->n_listen ? g->listen[k] : 0;
+	return g->listen_anycast && !is_shared(a, true) ? CONF_ANYCAST : 0;
+}
+
+// True: everybody on this interface has spoken.
+static bool announce_on(struct announcement *a, uint8_t *source, unsigned *left)
+{
+	const struct conf_interface *in = &a->c->interfaces[a->iface];
+
 	if (in->side != CONF_INSIDE || !has_subscribers(a->c, in->realm, a->group))
-		return;
-	for (unsigned k = 0; g->listen_gateway && k < in->n_addresses && !is_shared(a, false); k++)
-		announce_from(a, in->addresses[k].ip);
-	for (unsigned k = 0; k < g->n_listen; k++)
-		announce_from(a, g->listen[k]);
-	if (g->listen_anycast && !is_shared(a, true))
-		announce_from(a, CONF_ANYCAST);
+		return true;
+	for (; *left > 0 && *source < SOURCES; ++*source) {
+		ip4 from = source_at(a, *source);
+
+		a->n = 0;
+		if (from != 0)
+			announce_from(a, from);
+		*left -= min_u32(a->n, *left);
+	}
+	return *source == SOURCES;
 }
 
 // One round, or what of it fits into `left`. The gap is reckoned from when a round was sent, so a
@@ -136,11 +157,10 @@ static bool announce_round(struct announcement *a, unsigned *left)
 	if (a->now < m->due)
 		return false;
 	a->external = only_external(a->s, a->c, a->group);
-	for (; *left > 0 && m->iface < a->c->n_interfaces; m->iface++) {
+	for (; *left > 0 && m->iface < a->c->n_interfaces; m->iface++, m->source = 0) {
 		a->iface = m->iface;
-		a->n = 0;
-		announce_on(a);
-		*left -= min_u32(a->n, *left);
+		if (!announce_on(a, &m->source, left))
+			return false;
 	}
 	if (m->iface < a->c->n_interfaces)
 		return false;

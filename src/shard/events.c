@@ -33,17 +33,29 @@ static void count_lost_by_nat(struct shard *s)
 	s->events.nat_lost = lost;
 }
 
+// The oldest is written where it will stand. False: there is none.
+static bool drain_one(struct shard *s, ns now)
+{
+	struct shard_event lost, *e = ring_claim(s->events.ring);
+
+	if (!nat_event_next(s->nat, e != NULL ? &e->nat : &lost.nat))
+		return false;
+	s->events.sequence++;
+	if (e == NULL) {
+		s->counters.events_lost++;
+		return true;
+	}
+	e->at = now;
+	e->sequence = s->events.sequence;
+	ring_publish(s->events.ring);
+	s->counters.events++;
+	return true;
+}
+
 void events_drain(struct shard *s, ns now)
 {
-	struct shard_event e = {.at = now};
-
-	while (nat_event_next(s->nat, &e.nat)) {
-		e.sequence = ++s->events.sequence;
-		if (ring_push(s->events.ring, &e))
-			s->counters.events++;
-		else
-			s->counters.events_lost++;
-	}
+	while (drain_one(s, now))
+		;
 	count_lost_by_nat(s);
 }
 

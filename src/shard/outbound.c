@@ -210,7 +210,8 @@ static enum verdict create_out(struct burst *b, unsigned at)
 		p->stage = PKT_FRESH;
 		return refuse_create(b, p, why);
 	}
-	return finish_out(b, b->out_at[at], out->to);
+	// Member by member, as it was written: as a whole it waits for every store before it.
+	return finish_out(b, b->out_at[at], (struct recipe){out->to.addr, out->to.port});
 }
 
 static __attribute__((noinline)) void look_ahead(const struct burst *b, uint32_t found)

@@ -14,10 +14,13 @@
 
 #include "wishes.h"
 
+// A look is cheap; what is done about it is not, and counts as many looks.
 enum {
-	ADDRESSES_A_STEP = 8,
-	STATICS_A_STEP = 32,
-	SUBSCRIBERS_A_STEP = 256
+	ADDRESSES_A_STEP = 32, // or one that comes, for its ports are 52 KiB of bits and records
+	STATICS_A_STEP = 32,   // or eight that this shard holds
+	STATIC_HELD = 4,
+	PRUNED_A_STEP = 256, // leases that may be static mappings, or 8 that go
+	SUBSCRIBERS_A_STEP = 128
 };
 
 // ---- policies --------------------------------------------------------------------------------
@@ -169,38 +172,41 @@ static bool drop_addresses(struct shard *s, const struct conf *c)
 		}
 		nat_address_remove(s->nat, held->ip);
 		memmove(held, held + 1, (--s->n_held - r->cursor) * sizeof *held);
+		break;
 	}
 	return r->cursor >= s->n_held;
 }
 
 // An address that was held otherwise until now drains first, and while others drain there may be
-// no place.
-static void hold_address(struct shard *s, const struct nat_address *share)
+// no place. Whether it is held from now on, and was not before.
+static bool hold_address(struct shard *s, const struct nat_address *share)
 {
 	uint32_t i = held_place(s, share->ip);
 
 	if (i < s->n_held && s->held[i].ip == share->ip)
-		return;
+		return false;
 	if (nat_address_add(s->nat, share) != 0) {
 		s->reconcile.waiting = true;
-		return;
+		return false;
 	}
 	memmove(&s->held[i + 1], &s->held[i], (s->n_held++ - i) * sizeof s->held[0]);
 	s->held[i] = *share;
+	return true;
 }
 
 static bool add_addresses(struct shard *s, const struct conf *c)
 {
 	struct reconcile *r = &s->reconcile;
 	struct nat_address share;
+	bool came = false;
 
-	for (unsigned i = 0; i < ADDRESSES_A_STEP && r->cursor < c->n_external; i++, r->cursor++) {
+	for (unsigned i = 0; i < ADDRESSES_A_STEP && !came && r->cursor < c->n_external; i++) {
 		const struct conf_external *e = &c->external[r->cursor];
 
 		if (c->groups[e->group].n_external == 1)
 			s->announce.external[e->group] = e->ip;
-		if (wanted_share(s, c, r->cursor, &share))
-			hold_address(s, &share);
+		came = wanted_share(s, c, r->cursor, &share) && hold_address(s, &share);
+		r->cursor++;
 	}
 	return r->cursor >= c->n_external;
 }
@@ -229,7 +235,7 @@ static bool prune_statics(struct shard *s, const struct conf *c)
 	struct keeper keeper = {s, c};
 	bool again = s->reconcile.prune_again;
 
-	if (!nat_static_prune(s->nat, STATICS_A_STEP * 8, keep_static, &keeper))
+	if (!nat_static_prune(s->nat, PRUNED_A_STEP, keep_static, &keeper))
 		return false;
 	s->reconcile.prune_again = false;
 	return !again;
@@ -274,8 +280,6 @@ static bool add_static(struct grant *w, const struct conf_static *k)
 {
 	struct shard *s = w->s;
 
-	if (!holds_static(s, w->c, k))
-		return true;
 	if (!wish_make_way(w, &k->key, k->external))
 		return false;
 	switch (nat_static_add(s->nat, &k->key, k->external, false, w->now_s)) {
@@ -298,9 +302,13 @@ static bool add_statics(struct grant *w)
 {
 	struct reconcile *r = &w->s->reconcile;
 
-	for (unsigned i = 0; i < STATICS_A_STEP && r->cursor < w->c->n_statics; i++, r->cursor++) {
-		if (!add_static(w, &w->c->statics[r->cursor]))
+	for (unsigned i = 0; i < STATICS_A_STEP && r->cursor < w->c->n_statics; r->cursor++) {
+		const struct conf_static *k = &w->c->statics[r->cursor];
+		bool held = holds_static(w->s, w->c, k);
+
+		if (held && !add_static(w, k))
 			return false;
+		i += held ? STATIC_HELD : 1;
 	}
 	return r->cursor >= w->c->n_statics;
 }

@@ -10,8 +10,8 @@
 #include "world.h"
 
 enum {
-	WALK_PLACES = 512,
-	CLEAR_PORTS_A_STEP = 512
+	WALK_PLACES = 128,
+	CLEAR_PORTS_A_STEP = 256 // looked at, or 16 mappings that end
 };
 
 struct grant { // this step's world

@@ -83,7 +83,8 @@ struct datagram { // from one of our addresses to a host of `realm`
 struct multicast { // one group's announcements, going on
 	ns due;
 	uint8_t sent;   // rounds that are over
-	uint16_t iface; // where this one goes on
+	uint8_t source; // where this one goes on: address that speaks, on this interface
+	uint16_t iface;
 };
 
 struct announce {

@@ -70,6 +70,22 @@ Test(base, a_ring_of_one_record_works)
 	free(r);
 }
 
+Test(base, a_record_written_in_its_place_counts_when_it_is_published)
+{
+	struct ring *r = make_ring(4, 1);
+	uint32_t out = 0;
+
+	*(uint32_t *)ring_claim(r) = 7;
+	cr_assert(!ring_pop(r, &out));
+	*(uint32_t *)ring_claim(r) = 8;
+	ring_publish(r);
+	cr_assert_null(ring_claim(r));
+	cr_assert(ring_pop(r, &out));
+	cr_assert_eq(out, 8);
+	cr_assert(!ring_pop(r, &out));
+	free(r);
+}
+
 // The model is two counters: what was pushed is what has been counted in, less what was counted
 // out.
 static void walk_ring(struct ring *r, uint32_t n_records, struct rng *rng)

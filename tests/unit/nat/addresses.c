@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "tables.h"
 #include "world.h"
 
 #include <errno.h>
@@ -136,5 +137,93 @@ Test(nat, groups_never_share_addresses)
 	cr_assert_eq(nat_create(w.nat, &w.policy, 7, &p, w.now_s), DROP_NONE);
 	cr_assert_eq(p.to.addr, POOL_B);
 	cr_assert_eq(world_out(&w, key_of(HOST, NAT_UDP, 1)).addr, POOL_A);
+	world_close(&w);
+}
+
+// ---- what is opened, and what is found -------------------------------------------------------
+
+static bool is_open(const struct nat *n, uint8_t protocol, uint32_t address, uint32_t port)
+{
+	return (used_words(n, protocol, address)[port / 64] >> port % 64 & 1) == 0;
+}
+
+// Words of ports are opened at once, by the ranges; port_is_reserved() tells of each port.
+Test(nat, exactly_the_ports_that_are_not_reserved_are_open)
+{
+	static const struct nat_address cases[] = {
+		{.port_first = 1024, .port_last = 65535},
+		{.port_first = 1, .port_last = 0},
+		{.port_first = 5351, .port_last = 5351},
+		{.port_first = 1087, .port_last = 1088, .explicit_first = 1, .explicit_last = 63},
+		{.port_first = 4096,
+			.port_last = 8191,
+			.explicit_first = 5344,
+			.explicit_last = 6001},
+		{.port_first = 64,
+			.port_last = 127,
+			.explicit_first = 65472,
+			.explicit_last = 65535},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world w = world_open(&WORLD_LIMITS, 64);
+		struct nat_address a = cases[i];
+
+		a.ip = POOL_A;
+		a.port_set_size = 64;
+		cr_assert_eq(nat_address_add(w.nat, &a), 0);
+		uint32_t at = address_find(w.nat, POOL_A);
+		for (uint32_t p = 0; p < 3 << 16; p++) {
+			uint8_t protocol = (uint8_t)(NAT_UDP + (p >> 16));
+
+			cr_assert_neq(is_open(w.nat, protocol, at, p & 0xffff),
+				port_is_reserved(&w.nat->addresses[at], protocol, (uint16_t)p),
+				"case %u, protocol %u, port %u", i, protocol, p & 0xffff);
+		}
+		world_close(&w);
+	}
+}
+
+enum {
+	CROWD = 64
+};
+
+// They begin at few places, so that most are found past others, also where the index ends.
+static ip4 of_crowd(const struct nat *n, uint32_t i)
+{
+	ip4 ip = 0;
+
+	for (uint32_t seen = 0; seen <= i; ip++) {
+		uint32_t place = place_of(n, ip + 1);
+
+		seen += place < 2 || place + 2 >= UINT32_C(1) << (32 - n->place_shift);
+	}
+	return ip;
+}
+
+Test(nat, an_address_that_leaves_hides_no_other)
+{
+	struct nat_limits limits = WORLD_LIMITS;
+	bool there[CROWD] = {false};
+	ip4 crowd[CROWD];
+
+	limits.addresses = CROWD;
+	struct world w = world_open(&limits, 64);
+	for (uint32_t i = 0; i < CROWD; i++)
+		crowd[i] = of_crowd(w.nat, i);
+	for (unsigned round = 0; round < 2000; round++) {
+		uint32_t i = round * 2654435761u >> 26;
+
+		if (there[i]) {
+			nat_address_remove(w.nat, crowd[i]);
+			world_settle(&w);
+		} else {
+			world_add(&w, crowd[i], 1024, 1151);
+		}
+		there[i] = !there[i];
+		for (uint32_t k = 0; k < CROWD; k++)
+			cr_assert_eq(nat_address_known(w.nat, crowd[k]), there[k],
+				"round %u, address %u", round, k);
+	}
 	world_close(&w);
 }

@@ -7,6 +7,7 @@
 
 #include <postern/nat.h>
 
+#include "sessions.h"
 #include "tables.h"
 
 enum {

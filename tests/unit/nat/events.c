@@ -486,7 +486,7 @@ Test(nat, t_17_g_a_full_queue_loses_events_and_counts_them)
 	struct world w = world_simple(64);
 
 	for (uint32_t i = 0; i < EVENTS + 10; i++)
-		event_push(w.nat, &(struct nat_event){.kind = NAT_EVENT_MAPPING_CREATED});
+		*event_new(w.nat) = (struct nat_event){.kind = NAT_EVENT_MAPPING_CREATED};
 	cr_assert_eq(nat_counters(w.nat)->events_lost, 10);
 	drain(&w);
 	cr_assert_eq(seen[NAT_EVENT_MAPPING_CREATED], EVENTS);
@@ -521,7 +521,7 @@ Test(nat, t_17_f_the_interim_waits_while_the_queue_is_half_full)
 	}
 	drain(&w);
 	for (uint32_t i = 0; i < EVENTS / 2 - 100; i++)
-		event_push(w.nat, &(struct nat_event){.kind = NAT_EVENT_MAPPING_CREATED});
+		*event_new(w.nat) = (struct nat_event){.kind = NAT_EVENT_MAPPING_CREATED};
 	cr_assert_not(nat_events_interim(w.nat, &cursor, UINT32_MAX));
 	cr_assert_eq(w.nat->event_count, EVENTS / 2);
 	for (bool through = false; !through;) {

@@ -3,9 +3,9 @@
 #include "world.h"
 
 // One address with blocks from 4096 on, and ports 2000 to 2999 for explicit mappings.
-static struct world explicit_world(void)
+static struct world explicit_world_within(const struct nat_limits *limits)
 {
-	struct world w = world_open(&WORLD_LIMITS, 64);
+	struct world w = world_open(limits, 64);
 	struct nat_address a = {.ip = POOL_A,
 		.port_first = 4096,
 		.port_last = 65535,
@@ -18,6 +18,11 @@ static struct world explicit_world(void)
 	nat_set_policy(w.nat, 0, &w.policy);
 	cr_assert_eq(nat_address_add(w.nat, &a), 0);
 	return w;
+}
+
+static struct world explicit_world(void)
+{
+	return explicit_world_within(&WORLD_LIMITS);
 }
 
 Test(nat, explicit_mappings_have_their_ports_in_their_own_range_and_take_no_block)
@@ -305,5 +310,40 @@ Test(nat, a_lease_of_the_range_moves_into_the_range_of_another_address)
 	cr_assert_eq(nat_counters(w.nat)->blocks, 0);
 	world_pass(&w, 7000);
 	cr_assert_not(nat_address_known(w.nat, to.addr));
+	world_close(&w);
+}
+
+// ---- a subscriber who goes with two of his ports ---------------------------------------------
+
+// A mapping that outlived its lease, and so has its port in no block.
+static void outlive_a_lease(struct world *w, struct nat_key key)
+{
+	world_map(w, key, 1, 10);
+	world_out(w, key);
+	world_pass(w, 12);
+	cr_assert_eq(world_look(w, key).kind, NAT_IMPLICIT);
+}
+
+// The list of resting ports is full: a port that joins it drives out the oldest one, the last thing
+// in the last block of the same subscriber. He goes with that one, and only once.
+Test(nat, a_port_in_no_block_may_drive_out_the_last_port_of_its_own_subscriber)
+{
+	struct nat_limits limits = WORLD_LIMITS;
+	struct nat_key blocked = key_of(HOST, NAT_UDP, 7), leased = key_of(HOST, NAT_UDP, 8);
+	struct world w;
+
+	limits.resting = 1;
+	w = explicit_world_within(&limits);
+	outlive_a_lease(&w, leased);
+	world_out_answered(&w, blocked);
+	cr_assert(nat_delete(w.nat, &blocked, w.now_s));
+	cr_assert_eq(nat_counters(w.nat)->resting, 1);
+	cr_assert(nat_delete(w.nat, &leased, w.now_s));
+	cr_assert_eq(nat_counters(w.nat)->hold_down_early, 1);
+	cr_assert_eq(nat_counters(w.nat)->subscribers, 0);
+	cr_assert_eq(nat_counters(w.nat)->subscribers_removed, 1);
+	world_out(&w, key_of(HOST + 1, NAT_UDP, 1));
+	world_out(&w, key_of(HOST + 2, NAT_UDP, 1));
+	cr_assert_eq(nat_counters(w.nat)->subscribers, 2);
 	world_close(&w);
 }

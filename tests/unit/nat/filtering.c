@@ -524,3 +524,24 @@ Test(nat, t_4787_5a_other_protocols_have_no_such_timer)
 	cr_assert_eq(idle_left_s(&w, icmp), 60);
 	world_close(&w);
 }
+
+// What traffic keeps is not forgotten sooner while a lease hangs on it.
+Test(nat, t_4787_5a_a_lease_does_not_shorten_the_longer_timer_of_a_port)
+{
+	struct world w = world_simple(64);
+	struct nat_timers timers = WORLD_TIMERS;
+	struct nat_key key = key_of(HOST, NAT_UDP, 1);
+
+	timers.n_ports = 1;
+	timers.ports[0] = (struct nat_port_timer){53, 1000};
+	nat_set_timers(w.nat, &timers);
+	world_settle(&w);
+	send_to(&w, key, DNS);
+	world_map(&w, key, 1, 600);
+	world_pass(&w, 601);
+	cr_assert_eq(world_look(&w, key).kind, NAT_IMPLICIT);
+	cr_assert_eq(idle_left_s(&w, key), 399);
+	world_pass(&w, 399 + 11);
+	cr_assert_not(world_has(&w, key));
+	world_close(&w);
+}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "recount.h"
+#include "sessions.h"
 #include "tables.h"
 
 #define AGREE(text, condition, ...)                                                                \

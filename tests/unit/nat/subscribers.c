@@ -122,3 +122,26 @@ Test(nat, a_walk_sees_every_subscriber_once_and_can_stop_anywhere)
 		cr_assert_eq(s.host[i], i % 4 != 0);
 	world_close(&w);
 }
+
+// The hint where to look first says who was there: of these all share one. Each goes, and his
+// record is the next one's, also in another realm.
+Test(nat, whose_record_another_one_has_is_not_taken_for_him)
+{
+	struct world w = world_simple(64);
+
+	for (uint32_t i = 0; i < 64; i++) {
+		ip4 host = HOST + i / 2 * RECENT;
+		struct nat_key key = key_of(host, NAT_UDP, 1);
+
+		key.realm = (uint8_t)(1 + i % 2);
+		world_out(&w, key);
+		cr_assert_eq(subscriber_find(w.nat, key.realm, host), 0, "always the same record");
+		cr_assert_eq(subscriber_find(w.nat, (uint8_t)(3 - key.realm), host), NO_SUBSCRIBER);
+		cr_assert_eq(subscriber_find(w.nat, key.realm, host - RECENT), NO_SUBSCRIBER);
+		cr_assert(nat_delete(w.nat, &key, w.now_s)); // unanswered: nothing rests
+		cr_assert(nat_is_new_subscriber(w.nat, key.realm, host));
+		cr_assert_eq(nat_epoch_base(w.nat, key.realm, host), 0);
+	}
+	cr_assert_eq(nat_counters(w.nat)->subscribers_removed, 64);
+	world_close(&w);
+}

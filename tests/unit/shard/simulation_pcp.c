@@ -29,7 +29,8 @@ enum {
 	EMPTY_MOST = 1000, // quarters of a second
 	REQUESTS_A_TURN = 60,
 	PROBES_A_TURN = 90,
-	AUDIT_TURNS = 20
+	AUDIT_TURNS = 20,
+	WHOLE_RUN = 60000 // requests: what comes seldom has come
 };
 
 static void pass_ms(struct crowd *c, uint64_t ms)
@@ -294,8 +295,10 @@ static unsigned served(const struct crowd *c)
 	return n;
 }
 
+// A short run, as the sanitizers', need not have met everything there is.
 static void report(const struct crowd *c)
 {
+	bool whole = c->requests >= WHOLE_RUN;
 	static const enum pcp_result tried[] = {PCP_NOT_AUTHORIZED, PCP_MALFORMED_REQUEST,
 		PCP_UNSUPP_OPTION, PCP_NO_RESOURCES, PCP_USER_EX_QUOTA, PCP_CANNOT_PROVIDE_EXTERNAL,
 		PCP_EXCESSIVE_REMOTE_PEERS, PCP_ADDRESS_MISMATCH};
@@ -315,11 +318,12 @@ static void report(const struct crowd *c)
 	for (unsigned i = 0; i < ARRAY_SIZE(tried); i++) {
 		printf("%s%s %lu", i > 0 ? ", " : "  ", pcp_result_name(tried[i]),
 			(unsigned long)c->results[pcp_result_index(tried[i])]);
-		if (c->results[pcp_result_index(tried[i])] == 0)
+		if (whole && c->results[pcp_result_index(tried[i])] == 0)
 			world_die(": this run never saw it");
 	}
 	printf("\n");
-	if (c->granted < c->requests / 4 || c->filtered == 0 || c->updates == 0 || c->reloads == 0)
+	if (whole && (c->granted < c->requests / 4 || c->filtered == 0 || c->updates == 0 ||
+			     c->reloads == 0))
 		world_die("this run tried too little to say anything");
 }
 

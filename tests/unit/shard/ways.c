@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A burst remembers the way its last packet went, and the group its last host was of. Whatever is
 // mixed in a burst, each packet must get what it would get alone: two worlds of one seed get the
-// same packets, one in bursts, the other one by one.
+// same packets, one in bursts, the other one by one. Of requests, of segments from inside and of
+// those from outside there are bursts of nothing else, for what one does the next one must find
+// done; where they are mixed each kind waits for the one before.
+#include "ask.h"
 #include "check.h"
 
 #include <postern/pcp.h>
@@ -31,13 +34,19 @@
 	"    subscribers: [100.64.0.0/16, 10.20.0.0/16]\n"                                         \
 	"    external-address-pool: [203.0.113.4-203.0.113.5]\n"                                   \
 	"    port-set-size: 64\n"                                                                  \
-	"    pcp: { listen: [gateway] }\n"                                                         \
+	"    pcp: { listen: [gateway], third-party: { sources: [100.64.0.0/16] } }\n"              \
 	"  shops:\n"                                                                               \
 	"    inside: [inside]\n"                                                                   \
 	"    subscribers: [100.65.0.0/16]\n"                                                       \
 	"    external-address-pool: [203.0.113.8]\n"                                               \
 	"    port-set-size: 64\n"                                                                  \
 	"    pcp: { listen: [gateway] }\n"                                                         \
+	"  labs:\n"                                                                                \
+	"    inside: [inside]\n"                                                                   \
+	"    subscribers: [100.67.0.0/16]\n"                                                       \
+	"    external-address-pool: [203.0.113.16]\n"                                              \
+	"    port-set-size: 64\n"                                                                  \
+	"    filtering-type: apdf\n"                                                               \
 	"  offices:\n"                                                                             \
 	"    inside: [inside2]\n"                                                                  \
 	"    subscribers: [100.64.0.0/17, 10.30.0.0/16]\n"                                         \
@@ -53,13 +62,25 @@ enum {
 };
 
 enum {
-	BURSTS = 3000,
-	WARM = 48,      // mappings that stand from the beginning, and leases
-	WARM_PORT = 900 // the first one's internal port
+	BURSTS = 8000,
+	WARM = 48,       // mappings that stand from the beginning, and leases
+	WARM_PORT = 900, // the first one's internal port
+	FLOWS = 12,      // TCP mappings, each with a few connections
+	WANTED_PORT = 3000,
+	WANTED_PORTS = 6 // that requests make, change and end
+};
+
+enum kind { // of a burst
+	MIXED,
+	ALIKE, // but for a few
+	REQUESTS,
+	SEGMENTS_OUT,
+	SEGMENTS_IN
 };
 
 struct burst_packet {
 	uint16_t iface;
+	unsigned flow; // of a segment
 	size_t len;
 	uint8_t octets[MAKE_MAX];
 };
@@ -74,7 +95,8 @@ struct endpoint { // of a warm mapping
 struct pair {
 	struct world together, alone;
 	struct rng dice;
-	struct endpoint warm[WARM];
+	struct endpoint warm[WARM], flow[FLOWS];
+	enum kind kind;
 	unsigned n;
 	struct burst_packet packets[SHARD_BURST];
 	struct frame burst[SHARD_BURST], single;
@@ -162,6 +184,15 @@ static void make_warm(struct pair *t, unsigned i)
 	cr_assert(recipe_eq(e->external, (struct recipe){t->single.p.src, t->single.p.sport}));
 }
 
+// Half of them in the group that filters.
+static void name_flows(struct pair *t)
+{
+	for (unsigned i = 0; i < FLOWS; i++)
+		t->flow[i] = (struct endpoint){.iface = INSIDE_1,
+			.host = (i % 2 ? 0x64430000 : 0x64400100) + i, // 100.67.0.1, 100.64.1.0
+			.port = (uint16_t)(7000 + i)};
+}
+
 static struct pair *pair_open(uint64_t seed)
 {
 	struct pair *t = calloc(1, sizeof *t);
@@ -172,6 +203,7 @@ static struct pair *pair_open(uint64_t seed)
 	rng_init_u64(&t->dice, seed);
 	for (unsigned i = 0; i < WARM; i++)
 		make_warm(t, i);
+	name_flows(t);
 	return t;
 }
 
@@ -272,37 +304,100 @@ static uint16_t random_request(struct pair *t, struct make *m, uint8_t msg[PCP_M
 	return from->iface;
 }
 
+static struct recipe random_suggestion(struct pair *t)
+{
+	struct recipe e = random_warm(t)->external; // taken, of any group
+
+	if (below(t, 3) != 0)
+		e.port = (uint16_t)(e.port + below(t, 4)); // or hardly
+	if (below(t, 4) == 0)
+		e.port = 0;
+	if (below(t, 4) == 0)
+		e.addr = 0;
+	return e;
+}
+
+// Makes, renews or ends one of a few mappings, with or without options, by its owner or by others.
+static uint16_t random_change(struct pair *t, struct make *m, uint8_t msg[PCP_MAX])
+{
+	const unsigned who = below(t, SUBSCRIBERS);
+	struct ask a = {.m = ask_of(HOSTS[who].host, below(t, 2) ? IP_UDP : IP_TCP,
+				(uint16_t)(WANTED_PORT + below(t, WANTED_PORTS)),
+				below(t, 3) == 0 ? 0 : 60 + below(t, 4000))};
+
+	a.m.nonce.b[5] = below(t, 6) == 0;
+	if (below(t, 2) == 0) {
+		struct recipe e = random_suggestion(t);
+
+		a.m.external_ip = ip6_mapped(e.addr);
+		a.m.external_port = e.port;
+	}
+	a.prefer_failure = below(t, 3) == 0;
+	if (below(t, 3) == 0)
+		a.third_party = HOSTS[below(t, SUBSCRIBERS)].host;
+	*m = udp_of(HOSTS[who].host, 12345, GATEWAY, PCP_SERVER_PORT);
+	m->payload = msg;
+	m->payload_len = ask_write(msg, &a);
+	return HOSTS[who].iface;
+}
+
+// Whatever a connection can say, in any order.
+static uint16_t random_segment(struct pair *t, struct make *m, unsigned *flow)
+{
+	static const uint8_t flags[] = {TCP_SYN, TCP_SYN | TCP_ACK, TCP_ACK, TCP_ACK,
+		TCP_ACK | TCP_FIN, TCP_RST, TCP_RST | TCP_ACK};
+	ip4 remote = REMOTES[below(t, 3)].host;
+	uint8_t says = flags[below(t, ARRAY_SIZE(flags))];
+	const struct endpoint *f;
+
+	*flow = below(t, FLOWS);
+	f = &t->flow[*flow];
+	if (t->kind == SEGMENTS_OUT) {
+		*m = tcp_of(f->host, f->port, remote, 443, says);
+		return f->iface;
+	}
+	*m = tcp_of(remote, 443, f->external.addr, f->external.port, says);
+	return OUTSIDE_1;
+}
+
+static uint16_t random_mixed(struct pair *t, struct make *m, uint8_t msg[PCP_MAX])
+{
+	switch (below(t, 8)) {
+	case 0:
+		return random_hairpin(t, m);
+	case 1:
+		return random_request(t, m, msg);
+	case 2:
+	case 3:
+		return random_inbound(t, m);
+	default:
+		return random_outbound(t, m);
+	}
+}
+
 static void random_packet(struct pair *t, struct burst_packet *p)
 {
 	uint8_t msg[PCP_MAX];
 	struct make m;
 
-	switch (below(t, 8)) {
-	case 0:
-		p->iface = random_hairpin(t, &m);
-		break;
-	case 1:
-		p->iface = random_request(t, &m, msg);
-		break;
-	case 2:
-	case 3:
-		p->iface = random_inbound(t, &m);
-		break;
-	default:
-		p->iface = random_outbound(t, &m);
-		break;
-	}
+	if (t->kind == REQUESTS)
+		p->iface = random_change(t, &m, msg);
+	else if (t->kind == SEGMENTS_OUT || t->kind == SEGMENTS_IN)
+		p->iface = random_segment(t, &m, &p->flow);
+	else
+		p->iface = random_mixed(t, &m, msg);
 	p->len = make_packet(p->octets, &m);
 }
 
-// Some bursts are all alike but for a few.
 static void random_burst(struct pair *t)
 {
-	bool alike = below(t, 3) == 0;
+	static const enum kind kinds[] = {
+		MIXED, MIXED, MIXED, ALIKE, ALIKE, REQUESTS, SEGMENTS_OUT, SEGMENTS_IN};
 
+	t->kind = kinds[below(t, ARRAY_SIZE(kinds))];
 	t->n = 1 + below(t, SHARD_BURST);
 	for (unsigned i = 0; i < t->n; i++) {
-		if (alike && i > 0 && below(t, 4) != 0)
+		if (t->kind == ALIKE && i > 0 && below(t, 4) != 0)
 			t->packets[i] = t->packets[i - 1];
 		else
 			random_packet(t, &t->packets[i]);
@@ -391,6 +486,9 @@ static void try_burst(struct pair *t)
 		t->verdicts[t->single.verdict]++;
 		expect_same_fate(&t->burst[i], &t->single);
 		expect_right_way(&t->burst[i]);
+		if (t->kind == SEGMENTS_OUT && t->single.verdict == VERDICT_PASS)
+			t->flow[t->packets[i].flow].external =
+				(struct recipe){t->single.p.src, t->single.p.sport};
 	}
 	cr_assert_eq(sum_of_sent(&t->together), sum_of_sent(&t->alone));
 }
@@ -428,6 +526,36 @@ static void expect_tried(const struct pair *t)
 	cr_assert_gt(WORLD_COUNT(&t->alone, fragments_sent), 500);
 }
 
+// Of the first group, whose hosts may ask for each other.
+static void expect_asked(const struct pair *t)
+{
+	static const enum pcp_result results[] = {
+		PCP_SUCCESS, PCP_NOT_AUTHORIZED, PCP_MALFORMED_OPTION, PCP_CANNOT_PROVIDE_EXTERNAL};
+	const struct server_counters *c = shard_counters(t->alone.shard[0])->server;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(results); i++)
+		cr_assert_gt(c->results[pcp_result_index(results[i])], 100, "%s: %lu",
+			pcp_result_name(results[i]),
+			(unsigned long)c->results[pcp_result_index(results[i])]);
+	cr_assert_gt(c->maps_created, 300);
+	cr_assert_gt(c->maps_renewed, 300);
+	cr_assert_gt(c->maps_deleted, 300);
+	cr_assert_gt(c->third_party, 300);
+	cr_assert_gt(WORLD_NAT(&t->alone, suggestions_refused), 100);
+}
+
+static void expect_connected(const struct pair *t)
+{
+	static const enum drop tried[] = {
+		DROP_TCP_NO_SESSION, DROP_FILTERED_APDF, DROP_UNSOLICITED_SYN};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(tried); i++)
+		cr_assert_gt(world_drops(&t->alone, tried[i]), 5, "%s: %lu", drop_name(tried[i]),
+			(unsigned long)world_drops(&t->alone, tried[i]));
+	cr_assert_gt(WORLD_NAT(&t->alone, sessions_created), 100);
+	cr_assert_gt(WORLD_NAT(&t->alone, sessions_expired), 100);
+}
+
 Test(ways, each_packet_of_a_burst_gets_what_it_would_get_alone)
 {
 	struct pair *t = pair_open(32);
@@ -443,5 +571,7 @@ Test(ways, each_packet_of_a_burst_gets_what_it_would_get_alone)
 	}
 	expect_same_counters(t);
 	expect_tried(t);
+	expect_asked(t);
+	expect_connected(t);
 	pair_close(t);
 }
