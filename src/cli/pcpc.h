@@ -7,15 +7,19 @@
 #include <postern/client.h>
 #include <postern/pcp.h>
 
+#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 
 enum pcpc_exit {
 	PCPC_OK = 0,
-	PCPC_REFUSED = 1,
+	PCPC_REFUSED = 1, // for good; or this host cannot do it
 	PCPC_USAGE = 2,
 	PCPC_NO_ANSWER = 3,
 	PCPC_UNEXPECTED = 4, // --expect said otherwise
+	PCPC_TRY_LATER = 5,  // refused, but the same request may be granted later
+	PCPC_PARTLY = 6,     // granted by one server, but not by another
+	PCPC_INTERRUPTED = 130,
 };
 
 enum pcpc_command {
@@ -27,6 +31,7 @@ enum pcpc_command {
 	PCPC_GET,
 	PCPC_ADDRESS,
 	PCPC_WATCH,
+	PCPC_LIST,
 	PCPC_PROBE, // alone: a datagram given as it is; otherwise the word before a request
 };
 
@@ -35,6 +40,8 @@ enum {
 	PCPC_MAX_WISHES = 64, // options of one request
 	PCPC_MAX_EDITS = 64,
 	PCPC_POOL = 2 * PCPC_LARGEST,
+	PCPC_MAX_SERVERS = 16,
+	PCPC_PATH = 1024,
 };
 
 // One option of the request; they are sent in the order of the command line.
@@ -92,17 +99,24 @@ struct pcpc_options {
 	enum pcpc_command command;
 	bool is_probe;
 	struct postern_mapping mapping; // protocol, port, peer, wish, lifetime, nonce as given
-	bool has_server, has_source, has_external, has_lifetime, has_timeout, has_version;
+	bool has_source, has_external, has_lifetime, has_timeout, has_version;
 	bool has_client;
 	bool raw, json, fields, no_next;
+	bool leave_open; // what was kept stays open at the end
 	enum pcp_dialect dialect;
-	struct postern_endpoint server; // port 5351 unless given
+	unsigned dialects; // enum postern_dialects that may be spoken; 0: all
+	struct postern_server servers[PCPC_MAX_SERVERS]; // none: they are looked for
+	unsigned n_servers;
+	unsigned prefer;              // 4 or 6: found servers of this family alone; 0: of both
+	const char *config_path;      // --config
+	char servers_from[PCPC_PATH]; // the file that names them; empty: the command line does
 	uint8_t source[16];
 	uint16_t source_port; // 0: any
 	uint8_t client[16];   // in the header, instead of the source
 	uint32_t timeout_s;   // 0: no limit
 	uint32_t count;       // watch: leave after so many; 0: never
 	const char *state_path;
+	const char *socket_path; // list: the agent's; NULL: where it is by default
 	struct pcpc_wish wishes[PCPC_MAX_WISHES];
 	unsigned n_wishes;
 	uint8_t wanted[64]; // get: codes of options to be told
@@ -115,7 +129,14 @@ struct pcpc_options {
 // ---- pcpc_options.c: 0 to go on, otherwise -1 and *exit_code says what to leave with
 int pcpc_options_read(struct pcpc_options *o, int argc, char **argv, int *exit_code);
 
+extern const struct option pcpc_long_options[];
+extern const char pcpc_short_options[];
+
+// ---- pcpc_complete.c: prints what may stand where the last of n words does
+void pcpc_complete(int n, char **words);
+
 // ---- pcpc_words.c: the command and what follows it
+const char *pcpc_command_word(unsigned i); // as it is advertised; NULL behind the last
 bool pcpc_words_read(struct pcpc_options *o, int n, char **words);
 
 // ---- pcpc_wishes.c: options of the request, and what a probe does to it
@@ -145,6 +166,13 @@ bool pcpc_wrong(const char *option, const char *found, const char *wanted); // f
 // Octets of hexadecimal text into the pool; NULL when it is none or there is no room.
 const uint8_t *pcpc_pool_hex(struct pcpc_options *o, const char *text, uint32_t *n);
 
+// One option of the command line or, by its name, of the configuration file.
+bool pcpc_option_read(struct pcpc_options *o, int option, const char *text);
+bool pcpc_option_read_named(struct pcpc_options *o, const char *name, const char *text);
+
+// ---- pcpc_config.c: what the command line left open
+bool pcpc_config_read(struct pcpc_options *o); // false with a complaint
+
 extern const char pcpc_usage_text[]; // pcpc_help.c
 
 // ---- pcpc_parse.c: words of the command line; false when they are not what they should be
@@ -156,6 +184,7 @@ bool pcpc_parse_nonce(const char *text, uint8_t out[12]);   // 24 hex digits
 bool pcpc_parse_endpoint(const char *text, uint16_t port, struct postern_endpoint *out);
 bool pcpc_parse_filter(const char *text, struct pcp_filter *out); // none, ADDR[/BITS][:PORT]
 bool pcpc_parse_dialect(const char *text, enum pcp_dialect *out); // 2, nat-pmp, 1a ..
+bool pcpc_parse_versions(const char *text, unsigned *dialects);   // 2,1,0
 // Hexadecimal octets; blanks, colons and newlines between them are fine.
 bool pcpc_parse_hex(const char *text, uint8_t *out, size_t max, size_t *n);
 
@@ -216,10 +245,11 @@ const char *pcpc_advice(unsigned result);            // what it means and what t
 bool pcpc_find_result(const char *text, unsigned *); // a name or a number
 
 // ---- pcpc_net.c: sockets and routes; 0 or -errno
-int pcpc_default_gateway(struct postern_endpoint *out);
-// A UDP socket connected to `server`, from `source` (NULL: any address); *local is what it got.
-int pcpc_open(const struct postern_endpoint *server, const uint8_t *source, uint16_t port,
-	struct postern_endpoint *local);
+// A UDP socket connected to `server` on `interface` (0: any), from `source` (NULL: any address);
+// *local is what it got.
+int pcpc_open(const struct postern_endpoint *server, uint32_t interface, const uint8_t *source,
+	uint16_t port, struct postern_endpoint *local);
+bool pcpc_is_ours(const uint8_t ip[16]); // packets can leave from this address
 // A UDP socket that hears everybody, on this port of `source` (NULL: any address).
 int pcpc_open_listener(const uint8_t *source, uint16_t port, struct postern_endpoint *local);
 // Hears restart announcements (RFC 6887 s.14.1.3) where `local` is attached: 224.0.0.1 or ff02::1.
@@ -248,20 +278,59 @@ int pcpc_state_find(const char *path, struct pcpc_memory *m);
 int pcpc_state_put(const char *path, const struct pcpc_memory *m);
 int pcpc_state_drop(const char *path, const struct pcpc_memory *m);
 
+// ---- what became of a request, in every dialect
+enum pcpc_what {
+	PCPC_IS_GRANTED,       // created or renewed
+	PCPC_IS_CHANGED,       // granted, but not at the external address and port of before
+	PCPC_IS_DELETED,       // it is gone, or never was
+	PCPC_IS_REMAINS,       // deletion was accepted, but the server keeps it for lifetime_s
+	PCPC_IS_REFUSED,       // result; the same request would fail for lifetime_s
+	PCPC_IS_EXPIRED,       // its time ran out unrenewed
+	PCPC_IS_ANNOUNCED,     // answer to ANNOUNCE: epoch_s
+	PCPC_IS_RESTARTED,     // the server lost state: epoch_s
+	PCPC_IS_OTHER_VERSION, // the server does not speak this one: version, lifetime_s
+	PCPC_IS_DIALECT,       // it is spoken to in another one from now on: dialect
+	PCPC_IS_GONE,          // it does not answer any more
+	PCPC_IS_BACK,          // it answers again
+	PCPC_IS_LEFT,          // left open for lifetime_s on our own wish
+};
+
+struct pcpc_result {
+	enum pcpc_what what;
+	int id;          // of the mapping; -1: about the server
+	uint16_t result; // RFC 6887 s.7.4; 0 is success
+	uint8_t version; // PCPC_IS_OTHER_VERSION: nearest it speaks; 0: only NAT-PMP
+	uint8_t protocol;
+	uint16_t internal_port;
+	struct postern_endpoint external;
+	struct postern_endpoint before; // PCPC_IS_CHANGED: what it was; port 0: not known
+	uint8_t nonce[12];
+	uint32_t lifetime_s;
+	uint32_t epoch_s;
+	bool renewed;   // granted before, and again
+	bool recovered; // granted again after the server or the mapping was lost
+};
+
 // ---- pcpc_show.c: what people and programs read
 struct json_t;
 
 struct pcpc_show {
 	const struct pcpc_options *options;
+	enum pcp_dialect dialect; // spoken with this server
 	struct postern_endpoint server;
-	uint8_t source[16];       // the internal host: a third party, or ourselves
-	struct json_t *datagrams; // --raw --json, --fields --json: since the last result
-	size_t n_answer;          // the answer that the result is about
+	enum postern_origin origin; // where it is known from
+	uint32_t interface;         // of a server that was found
+	bool several;               // one of many servers
+	bool timed;                 // lines begin with the time
+	uint8_t source[16];         // the internal host: a third party, or ourselves
+	struct json_t *datagrams;   // --raw --json, --fields --json: since the last result
+	size_t n_answer;            // the answer that the result is about
 	uint8_t answer[POSTERN_DATAGRAM];
 };
 
-void pcpc_show_result(struct pcpc_show *show, const struct postern_result *r);
+void pcpc_show_result(struct pcpc_show *show, const struct pcpc_result *r);
 void pcpc_show_silence(struct pcpc_show *show, bool unreachable);
+void pcpc_show_asking(const struct pcpc_show *show); // whom, and how that one was found
 void pcpc_show_address(struct pcpc_show *show, const struct pcp_message *m);
 void pcpc_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // Adds the server and the datagrams, prints a line and drops the object.
@@ -271,8 +340,6 @@ void pcpc_show_refusal(const struct pcp_message *m);
 
 // ---- pcpc_show_datagram.c
 void pcpc_show_datagram(struct pcpc_show *show, bool sent, const uint8_t *octets, size_t n);
-struct json_t *pcpc_json_datagram(
-	const struct pcpc_options *o, const char *way, const uint8_t *octets, size_t n);
 // The options of the answer, and those of the request that the server did not take.
 void pcpc_show_options(struct pcpc_show *show);
 void pcpc_json_options(struct pcpc_show *show, struct json_t *object);
@@ -287,28 +354,68 @@ struct pcpc_exchange {
 	bool unreachable;
 };
 
-int pcpc_exchange_open(struct pcpc_exchange *x, const struct pcpc_options *o); // 0 or -1
+// To this address of `server`. 0 or -1
+int pcpc_exchange_open(struct pcpc_exchange *x, const struct pcpc_options *o,
+	const struct postern_server *server, unsigned address);
 void pcpc_exchange_close(struct pcpc_exchange *x);
 // Sends `request` (n octets) until an answer to *asked has come: true, and *answer is decoded; its
 // octets are in x->show.answer. A refusal of the version has result UNSUPP_VERSION and no opcode.
 bool pcpc_exchange_ask(struct pcpc_exchange *x, const struct pcp_message *asked,
 	const uint8_t *request, size_t n, struct pcp_message *answer);
+// Nobody answered: says so, unless we were stopped.
+enum pcpc_exit pcpc_exchange_silence(struct pcpc_exchange *x);
 // The next datagram before `until` (pcpc_now()); its length, 0 when none came.
 size_t pcpc_exchange_receive(struct pcpc_exchange *x, ns until, uint8_t *out, size_t cap);
 
+// ---- pcpc_find.c: which servers to ask
+struct pcpc_servers {
+	unsigned n;
+	struct postern_server list[PCPC_MAX_SERVERS]; // in the order to ask them
+};
+
+struct pcpc_finder { // the library's loop, only to look for servers and follow routes
+	struct postern_client *client;
+	struct postern_loop *loop;
+	uint64_t sent;
+};
+
+// 0, or -1 with a complaint.
+int pcpc_finder_open(struct pcpc_finder *finder, const struct pcpc_options *o);
+void pcpc_finder_close(struct pcpc_finder *finder);
+int pcpc_finder_fd(const struct pcpc_finder *finder); // readable: follow
+// True when the host moved: the silent servers are to be asked anew.
+bool pcpc_finder_follow(struct pcpc_finder *finder);
+void pcpc_finder_servers(
+	const struct pcpc_finder *finder, const struct pcpc_options *o, struct pcpc_servers *out);
+// All at once. False, with a complaint, when there is none. `only_ip4`: only those of IPv4.
+bool pcpc_find_servers(const struct pcpc_options *o, bool only_ip4, struct pcpc_servers *out);
+// Runs the command for each server that was named; of those found, until one answers.
+typedef enum pcpc_exit pcpc_command_run(
+	const struct pcpc_options *o, const struct postern_server *server, unsigned address);
+enum pcpc_exit pcpc_ask_each(const struct pcpc_options *o, bool only_ip4, pcpc_command_run *run);
+
+// ---- pcpc_outcome.c: exit codes
+struct pcpc_outcome { // how many servers did what
+	unsigned granted, refused, later, silent, other;
+};
+enum pcpc_exit pcpc_exit_of_result(unsigned result); // RFC 6887's number
+void pcpc_outcome_add(struct pcpc_outcome *outcome, enum pcpc_exit end);
+enum pcpc_exit pcpc_outcome_exit(const struct pcpc_outcome *outcome);
+
 // ---- the commands: enum pcpc_exit
-int pcpc_session_run(const struct pcpc_options *o); // version 2, by the library
-int pcpc_dialect_run(const struct pcpc_options *o); // map, peer, delete, announce, address
+int pcpc_session_run(const struct pcpc_options *o); // by the library
+int pcpc_dialect_run(const struct pcpc_options *o); // one dialect; address
 int pcpc_get_run(const struct pcpc_options *o);     // all mappings, page by page
 int pcpc_watch_run(const struct pcpc_options *o);   // listens
 int pcpc_probe_run(const struct pcpc_options *o);   // sends what it was told
+int pcpc_list_run(const struct pcpc_options *o);    // asks the agent
 
 // ---- pcpc_run.c: what every command needs
-int pcpc_choose_server(const struct pcpc_options *o, struct postern_endpoint *server);
+// A descriptor, or negative with a complaint.
 int pcpc_open_to(const struct pcpc_options *o, const struct postern_endpoint *server,
-	struct postern_endpoint *local);    // a descriptor, or negative with a complaint
+	uint32_t interface, struct postern_endpoint *local);
 void pcpc_catch_signals(sigset_t *waiting); // SIGINT and SIGTERM are heeded while asleep only
-bool pcpc_stopped(void);
+unsigned pcpc_stopped(void);                // how many of them came
 ns pcpc_now(void);
 ns pcpc_time_limit(const struct pcpc_options *o); // from now
 bool pcpc_is_unreachable(int err);

@@ -13,17 +13,22 @@
 #define PCP_FIRST_WAIT (3 * NS_PER_S)
 #define LONGEST_WAIT (1024 * NS_PER_S)
 
-int pcpc_exchange_open(struct pcpc_exchange *x, const struct pcpc_options *o)
+int pcpc_exchange_open(struct pcpc_exchange *x, const struct pcpc_options *o,
+	const struct postern_server *server, unsigned address)
 {
-	*x = (struct pcpc_exchange){
-		.options = o, .show.options = o, .fd = {.fd = -1, .events = POLLIN}};
-	if (pcpc_choose_server(o, &x->show.server) < 0)
-		return -1;
-	x->fd.fd = pcpc_open_to(o, &x->show.server, &x->local);
+	*x = (struct pcpc_exchange){.options = o,
+		.show = {.options = o,
+			.dialect = o->dialect,
+			.server = server->addresses[address],
+			.origin = server->origin,
+			.interface = server->interface},
+		.fd = {.fd = -1, .events = POLLIN}};
+	x->fd.fd = pcpc_open_to(o, &x->show.server, server->interface, &x->local);
 	if (x->fd.fd < 0)
 		return -1;
 	memcpy(x->show.source, x->local.ip, sizeof x->show.source);
 	pcpc_catch_signals(&x->waiting);
+	pcpc_show_asking(&x->show);
 	return 0;
 }
 
@@ -134,25 +139,33 @@ bool pcpc_exchange_ask(struct pcpc_exchange *x, const struct pcp_message *asked,
 	return false;
 }
 
+enum pcpc_exit pcpc_exchange_silence(struct pcpc_exchange *x)
+{
+	if (pcpc_stopped())
+		return PCPC_INTERRUPTED;
+	pcpc_show_silence(&x->show, x->unreachable);
+	return PCPC_NO_ANSWER;
+}
+
 // ---- map, peer, delete, announce, address ----------------------------------------------------
 
-static enum postern_what what_of(const struct pcp_message *asked, const struct pcp_message *answer)
+static enum pcpc_what what_of(const struct pcp_message *asked, const struct pcp_message *answer)
 {
 	if (answer->opcode == PCP_NO_OPCODE && answer->result == PCP_UNSUPP_VERSION)
-		return POSTERN_OTHER_VERSION;
+		return PCPC_IS_OTHER_VERSION;
 	if (asked->opcode == PCP_ANNOUNCE)
-		return POSTERN_ANNOUNCED;
+		return PCPC_IS_ANNOUNCED;
 	if (answer->result != PCP_SUCCESS)
-		return POSTERN_REFUSED;
+		return PCPC_IS_REFUSED;
 	if (asked->lifetime_s > 0)
-		return POSTERN_GRANTED;
-	return answer->lifetime_s > 0 ? POSTERN_REMAINS : POSTERN_DELETED;
+		return PCPC_IS_GRANTED;
+	return answer->lifetime_s > 0 ? PCPC_IS_REMAINS : PCPC_IS_DELETED;
 }
 
 static void show_answer(
 	struct pcpc_exchange *x, const struct pcp_message *asked, const struct pcp_message *answer)
 {
-	struct postern_result r = {
+	struct pcpc_result r = {
 		.what = what_of(asked, answer),
 		.id = asked->opcode == PCP_MAP || asked->opcode == PCP_PEER ? 0 : -1,
 		.result = answer->result,
@@ -196,19 +209,24 @@ static enum pcpc_exit ask(struct pcpc_exchange *x)
 	n = pcpc_build(x->options, &asked, request, sizeof request);
 	if (n == 0)
 		return PCPC_USAGE;
-	if (!pcpc_exchange_ask(x, &asked, request, n, &answer)) {
-		pcpc_show_silence(&x->show, x->unreachable);
-		return PCPC_NO_ANSWER;
-	}
+	if (!pcpc_exchange_ask(x, &asked, request, n, &answer))
+		return pcpc_exchange_silence(x);
 	show_answer(x, &asked, &answer);
-	return answer.result == PCP_SUCCESS ? PCPC_OK : PCPC_REFUSED;
+	return pcpc_exit_of_result(answer.result);
+}
+
+static enum pcpc_exit run(
+	const struct pcpc_options *o, const struct postern_server *server, unsigned address)
+{
+	struct pcpc_exchange x;
+	enum pcpc_exit end =
+		pcpc_exchange_open(&x, o, server, address) < 0 ? PCPC_NO_ANSWER : ask(&x);
+
+	pcpc_exchange_close(&x);
+	return end;
 }
 
 int pcpc_dialect_run(const struct pcpc_options *o)
 {
-	struct pcpc_exchange x;
-	enum pcpc_exit end = pcpc_exchange_open(&x, o) < 0 ? PCPC_NO_ANSWER : ask(&x);
-
-	pcpc_exchange_close(&x);
-	return end;
+	return pcpc_ask_each(o, o->dialect == PCP_NATPMP, run);
 }

@@ -165,7 +165,7 @@ static enum pcpc_exit refuse(struct listing *l, const struct pcp_message *answer
 					    (json_int_t)answer->lifetime_s, "epoch",
 					    (json_int_t)answer->epoch_s, "advice",
 					    pcpc_advice(answer->result)));
-	return PCPC_REFUSED;
+	return pcpc_exit_of_result(answer->result);
 }
 
 static enum pcpc_exit list_all(struct listing *l)
@@ -180,10 +180,8 @@ static enum pcpc_exit list_all(struct listing *l)
 
 		if (n == 0)
 			return PCPC_USAGE;
-		if (!pcpc_exchange_ask(&l->x, &asked, request, n, &answer)) {
-			pcpc_show_silence(&l->x.show, l->x.unreachable);
-			return PCPC_NO_ANSWER;
-		}
+		if (!pcpc_exchange_ask(&l->x, &asked, request, n, &answer))
+			return pcpc_exchange_silence(&l->x);
 		if (answer.result != PCP_SUCCESS)
 			return refuse(l, &answer);
 		if (!take_page(l, &answer) || l->last.end)
@@ -192,11 +190,18 @@ static enum pcpc_exit list_all(struct listing *l)
 	return conclude(l);
 }
 
-int pcpc_get_run(const struct pcpc_options *o)
+static enum pcpc_exit run(
+	const struct pcpc_options *o, const struct postern_server *server, unsigned address)
 {
 	struct listing l = {.n = 0};
-	enum pcpc_exit end = pcpc_exchange_open(&l.x, o) < 0 ? PCPC_NO_ANSWER : list_all(&l);
+	enum pcpc_exit end =
+		pcpc_exchange_open(&l.x, o, server, address) < 0 ? PCPC_NO_ANSWER : list_all(&l);
 
 	pcpc_exchange_close(&l.x);
 	return end;
+}
+
+int pcpc_get_run(const struct pcpc_options *o)
+{
+	return pcpc_ask_each(o, false, run);
 }

@@ -97,20 +97,25 @@ const char *pcpc_opcode_label(enum pcp_dialect dialect, unsigned wire)
 	return pcp_opcode_name(wire);
 }
 
+#define AUTHENTICATION                                                                             \
+	"it is about proving who one is (RFC 7652), which this program cannot: ask the operator "  \
+	"for a server that does not want it"
+
+// Whoever reads this knows neither the protocol nor its words: what it means, then what to do.
 static const struct name advice[] = {
-	{PCP_UNSUPP_VERSION, "the server does not speak this version of the protocol: try another "
-			     "--version"},
+	{PCP_SUCCESS, "it is done"},
+	{PCP_UNSUPP_VERSION,
+		"the server speaks none of the versions that were tried: allow more with "
+		"--versions, or name the one it speaks with --version"},
 	{PCP_NOT_AUTHORIZED, "the operator does not allow it, or the port belongs to whoever made "
-			     "it with another "
-			     "nonce: take another port, or give that --nonce"},
+			     "it with another nonce: take another port, or give that --nonce"},
 	{PCP_MALFORMED_REQUEST, "the server could not read the request, or it contradicts itself: "
 				"look at it with --fields"},
-	{PCP_UNSUPP_OPCODE, "the server does not serve this kind of request"},
+	{PCP_UNSUPP_OPCODE, "the server does not serve this kind of request: use another command"},
 	{PCP_UNSUPP_OPTION, "the server does not serve an option of the request, or not for you: "
 			    "try without it (--prefer-failure, --filter, --third-party ..)"},
-	{PCP_MALFORMED_OPTION,
-		"an option of the request is wrong, or makes no sense in it: look at "
-		"it with --fields"},
+	{PCP_MALFORMED_OPTION, "an option of the request is wrong, or makes no sense in it: look "
+			       "at it with --fields"},
 	{PCP_NETWORK_FAILURE,
 		"the NAT has no external address or no connection at the moment: try later"},
 	{PCP_NO_RESOURCES, "the NAT is out of ports, memory or time at the moment: try later"},
@@ -118,28 +123,42 @@ static const struct name advice[] = {
 		"this NAT does not map that protocol, or not all of it: tcp and udp with one port "
 		"each are the usual ones"},
 	{PCP_USER_EX_QUOTA, "you have as many mappings as the operator allows, or ask too often: "
-			    "delete one, or "
-			    "wait"},
+			    "unmap one, or wait"},
 	{PCP_CANNOT_PROVIDE_EXTERNAL,
 		"that external address and port cannot be had: wish for another, or leave out "
 		"--prefer-failure"},
-	{PCP_ADDRESS_MISMATCH, "there is another NAT between this host and the server: ask the "
-			       "nearer one with --server"},
+	{PCP_ADDRESS_MISMATCH,
+		"there is another NAT, an inner one, between this host and the server (a second "
+		"router, a virtual machine's network): ask that one with --server, and open the "
+		"port on both"},
 	{PCP_EXCESSIVE_REMOTE_PEERS,
-		"too many filters for one mapping: use wider prefixes, or clear "
-		"the old ones first with --filter none"},
+		"too many filters for one mapping: use wider prefixes, or clear the old ones first "
+		"with --filter none"},
+	{14, AUTHENTICATION},
 	{15, "the server wants the client to prove who it is (RFC 7652), which this program "
-	     "cannot"},
-	{PCP_THIRD_PARTY_ID_UNKNOWN, "the server knows no such --third-party-id"},
+	     "cannot: "
+	     "ask the operator"},
+	{16, AUTHENTICATION},
+	{17, AUTHENTICATION},
+	{18, AUTHENTICATION},
+	{19, AUTHENTICATION},
+	{20, AUTHENTICATION},
+	{21, AUTHENTICATION},
+	{22, AUTHENTICATION},
+	{23, AUTHENTICATION},
+	{PCP_THIRD_PARTY_ID_UNKNOWN, "the server knows no such --third-party-id: ask the operator "
+				     "for the right one"},
 	{PCP_THIRD_PARTY_MISSING_OPTION, "--third-party and --third-party-id are wanted together"},
-	{PCP_UNSUPP_THIRD_PARTY_ID_LENGTH, "the --third-party-id has not as many octets as the "
-					   "server's have"},
-	{PCP_NONEXIST_MAP, "there is no such mapping"},
+	{PCP_UNSUPP_THIRD_PARTY_ID_LENGTH,
+		"the --third-party-id has not as many octets as the server's have: ask the "
+		"operator for the right one"},
+	{PCP_NONEXIST_MAP, "there is no such mapping: it ended, or was never there"},
 	{PCP_AMBIGUOUS, "the server cannot tell which mapping is meant: say more about it"},
-	{PCP_MISORDERED_OPTIONS, "version 1a wants options in ascending order"},
+	{PCP_MISORDERED_OPTIONS, "version 1a wants options in ascending order: a fault of the "
+				 "request, look at it with --fields"},
 	{PCP_NONEXIST_PEER,
-		"there is no such connection yet, and version 1a does not make one: send "
-		"a packet to the remote host first"},
+		"there is no such connection yet, and version 1a does not make one: send a packet "
+		"to the remote host first"},
 	{PCP_UNAUTH_TARGET_ADDRESS, "you may not ask for that host: try without --third-party"},
 };
 
@@ -147,7 +166,7 @@ const char *pcpc_advice(unsigned result)
 {
 	const char *text = LOOK_UP(advice, result);
 
-	return text ? text : "a code this program does not know";
+	return text ? text : "a code this program does not know: ask the operator what it means";
 }
 
 bool pcpc_find_result(const char *text, unsigned *result)

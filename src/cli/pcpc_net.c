@@ -4,13 +4,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
-#include <inttypes.h>
 #include <net/if.h>
-#include <net/route.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+static bool is_link_local(const uint8_t ip[16])
+{
+	return ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80;
+}
 
 static socklen_t to_sockaddr(const struct postern_endpoint *e, struct sockaddr_storage *out)
 {
@@ -47,35 +49,6 @@ struct postern_endpoint pcpc_endpoint_of(const void *from)
 	return e;
 }
 
-// /proc/net/route prints addresses as the kernel's words: network order read as a native integer.
-int pcpc_default_gateway(struct postern_endpoint *out)
-{
-	FILE *f = fopen("/proc/net/route", "re");
-	char line[512];
-	uint32_t best = UINT32_MAX;
-	int err = -ENETUNREACH;
-
-	if (!f)
-		return -errno;
-	while (fgets(line, sizeof line, f)) {
-		uint32_t destination, gateway, flags, metric, mask;
-
-		if (sscanf(line,
-			    "%*s %" SCNx32 " %" SCNx32 " %" SCNx32 " %*s %*s %" SCNu32 " %" SCNx32,
-			    &destination, &gateway, &flags, &metric, &mask) != 5)
-			continue;
-		if (destination != 0 || mask != 0 || !(flags & RTF_UP) || !(flags & RTF_GATEWAY))
-			continue;
-		if (err == 0 && metric >= best)
-			continue;
-		best = metric;
-		*out = postern_endpoint_ip4((const uint8_t *)&gateway, POSTERN_SERVER_PORT);
-		err = 0;
-	}
-	fclose(f);
-	return err;
-}
-
 static int bind_to(int fd, sa_family_t family, const uint8_t *source, uint16_t port)
 {
 	struct postern_endpoint e = {.port = port};
@@ -107,23 +80,92 @@ static int close_after(int fd)
 	return err;
 }
 
-int pcpc_open(const struct postern_endpoint *server, const uint8_t *source, uint16_t port,
+static int open_on(sa_family_t family, uint32_t interface)
+{
+	int fd = open_udp(family), index = (int)interface;
+
+	// A server belongs to the interface it was found on. Kernels before 5.7 let only root say
+	// so; the routes decide there.
+	if (fd >= 0 && interface != 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, sizeof index);
+	return fd;
+}
+
+static int connect_to(int fd, const struct postern_endpoint *to, uint32_t interface,
 	struct postern_endpoint *local)
 {
 	struct sockaddr_storage sa;
-	socklen_t len = to_sockaddr(server, &sa), got = sizeof sa;
-	int fd = open_udp(sa.ss_family);
+	socklen_t len = to_sockaddr(to, &sa), got = sizeof sa;
+
+	if (is_link_local(to->ip))
+		((struct sockaddr_in6 *)&sa)->sin6_scope_id = interface;
+	if (connect(fd, (struct sockaddr *)&sa, len) < 0 ||
+		getsockname(fd, (struct sockaddr *)&sa, &got) < 0)
+		return -errno;
+	*local = pcpc_endpoint_of(&sa);
+	return 0;
+}
+
+// A router's link-local address would be asked from one of ours, and nobody beyond the link could
+// use a mapping to that: the address for the world beyond is asked from instead. Nothing is sent.
+static bool find_source_beyond(uint32_t interface, uint8_t out[16])
+{
+	const struct postern_endpoint beyond = {.ip = {0x20, 0, [15] = 1}, .port = 9};
+	struct postern_endpoint local;
+	int fd = open_on(AF_INET6, interface);
+	bool found;
 
 	if (fd < 0)
+		return false;
+	found = connect_to(fd, &beyond, interface, &local) == 0 && !is_link_local(local.ip);
+	close(fd);
+	if (found)
+		memcpy(out, local.ip, sizeof local.ip);
+	return found;
+}
+
+int pcpc_open(const struct postern_endpoint *server, uint32_t interface, const uint8_t *source,
+	uint16_t port, struct postern_endpoint *local)
+{
+	struct sockaddr_storage sa;
+	uint8_t beyond[16];
+	int fd, err, on = 1;
+
+	to_sockaddr(server, &sa);
+	if (!source && is_link_local(server->ip) && find_source_beyond(interface, beyond))
+		source = beyond;
+	fd = open_on(sa.ss_family, interface);
+	if (fd < 0)
 		return fd;
+	// The same port goes to several servers, and is looked up anew while the old one is open.
+	if (port != 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0)
+		return close_after(fd);
 	if ((source || port != 0) && bind_to(fd, sa.ss_family, source, port) < 0)
 		return close_after(fd);
-	if (connect(fd, (struct sockaddr *)&sa, len) < 0)
-		return close_after(fd);
-	if (getsockname(fd, (struct sockaddr *)&sa, &got) < 0)
-		return close_after(fd);
-	*local = pcpc_endpoint_of(&sa);
-	return fd;
+	err = connect_to(fd, server, interface, local);
+	if (err == 0)
+		return fd;
+	close(fd);
+	return err;
+}
+
+bool pcpc_is_ours(const uint8_t ip[16])
+{
+	struct postern_endpoint e = {.port = 0};
+	struct sockaddr_storage sa;
+	bool ours;
+	int fd;
+
+	if (is_link_local(ip)) // of which interface is not known any more
+		return false;
+	memcpy(e.ip, ip, sizeof e.ip);
+	to_sockaddr(&e, &sa);
+	fd = open_udp(sa.ss_family);
+	if (fd < 0)
+		return false;
+	ours = bind_to(fd, sa.ss_family, ip, 0) == 0;
+	close(fd);
+	return ours;
 }
 
 int pcpc_open_listener(const uint8_t *source, uint16_t port, struct postern_endpoint *local)

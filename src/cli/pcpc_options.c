@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pcpc.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
 enum {
@@ -14,19 +13,31 @@ enum {
 	OPTION_COUNT,
 	OPTION_NO_NEXT,
 	OPTION_DATAGRAMS,
+	OPTION_PREFER,
+	OPTION_VERSIONS,
+	OPTION_CONFIG,
+	OPTION_LEAVE_OPEN,
+	OPTION_SOCKET,
 };
 
-static const struct option long_options[] = {
+const char pcpc_short_options[] = "pl:kn:s:t:v:frjhV";
+
+const struct option pcpc_long_options[] = {
 	{"external", required_argument, NULL, OPTION_EXTERNAL},
 	{"external-port", required_argument, NULL, OPTION_EXTERNAL_PORT},
 	{"prefer-failure", no_argument, NULL, 'p'},
 	{"lifetime", required_argument, NULL, 'l'},
 	{"keep", no_argument, NULL, 'k'},
+	{"leave-open", no_argument, NULL, OPTION_LEAVE_OPEN},
 	{"nonce", required_argument, NULL, 'n'},
 	{"server", required_argument, NULL, 's'},
+	{"prefer", required_argument, NULL, OPTION_PREFER},
+	{"versions", required_argument, NULL, OPTION_VERSIONS},
+	{"config", required_argument, NULL, OPTION_CONFIG},
 	{"source", required_argument, NULL, OPTION_SOURCE},
 	{"timeout", required_argument, NULL, 't'},
 	{"state", required_argument, NULL, OPTION_STATE},
+	{"socket", required_argument, NULL, OPTION_SOCKET},
 	{"client", required_argument, NULL, OPTION_CLIENT},
 	{"filter", required_argument, NULL, PCPC_OPTION_FILTER},
 	{"third-party", required_argument, NULL, PCPC_OPTION_THIRD_PARTY},
@@ -93,8 +104,38 @@ static bool read_nonce(struct pcpc_options *o, const char *text)
 
 static bool read_server(struct pcpc_options *o, const char *text)
 {
-	o->has_server = pcpc_parse_endpoint(text, POSTERN_SERVER_PORT, &o->server);
-	return o->has_server || pcpc_wrong("--server", text, "ADDR, ADDR:PORT or [ADDR]:PORT");
+	struct postern_server *server = &o->servers[o->n_servers];
+
+	if (o->n_servers == PCPC_MAX_SERVERS) {
+		pcpc_complain("too many servers: %d at most", PCPC_MAX_SERVERS);
+		return false;
+	}
+	*server = (struct postern_server){.origin = POSTERN_CONFIGURED, .n_addresses = 1};
+	if (!pcpc_parse_endpoint(text, POSTERN_SERVER_PORT, &server->addresses[0]))
+		return pcpc_wrong("--server", text, "ADDR, ADDR:PORT or [ADDR]:PORT");
+	o->n_servers++;
+	return true;
+}
+
+static bool read_prefer(struct pcpc_options *o, const char *text)
+{
+	return (pcpc_parse_number(text, 6, &o->prefer) && (o->prefer == 4 || o->prefer == 6)) ||
+	       pcpc_wrong("--prefer", text, "4 or 6");
+}
+
+// One version alone is --version; of several, the second is tried where the first is refused.
+static bool read_versions(struct pcpc_options *o, const char *text)
+{
+	if (!pcpc_parse_versions(text, &o->dialects))
+		return pcpc_wrong("--versions", text,
+			"2 and what may follow it: 2,1,0 or 2,0 or 2,1 (or one of them alone)");
+	if (o->dialects == POSTERN_V2 || (o->dialects & POSTERN_V2) == 0) {
+		o->has_version = true;
+		o->dialect = o->dialects == POSTERN_V2   ? PCP_V2
+			     : o->dialects == POSTERN_V1 ? PCP_V1B
+							 : PCP_NATPMP;
+	}
+	return true;
 }
 
 // ADDR, ADDR:PORT, or PORT alone.
@@ -128,6 +169,7 @@ static bool read_timeout(struct pcpc_options *o, const char *text)
 static bool read_dialect(struct pcpc_options *o, const char *text)
 {
 	o->has_version = pcpc_parse_dialect(text, &o->dialect);
+	o->dialects = POSTERN_V2; // of no meaning for the others
 	return o->has_version || pcpc_wrong("--version", text, "2, nat-pmp, 1a, 1b or 1c");
 }
 
@@ -169,45 +211,74 @@ static bool read_flag(struct pcpc_options *o, int option)
 	case OPTION_NO_NEXT:
 		o->no_next = true;
 		return true;
+	case OPTION_LEAVE_OPEN:
+		o->leave_open = true;
+		return true;
 	default:
 		return false;
 	}
 }
 
-static bool read_option(struct pcpc_options *o, int option)
+static bool read_about_server(struct pcpc_options *o, int option, const char *text)
 {
-	if (option >= PCPC_OPTION_FILTER)
-		return pcpc_wish_read(o, option, optarg);
 	switch (option) {
-	case OPTION_EXTERNAL:
-		return read_external(o, optarg);
-	case OPTION_EXTERNAL_PORT:
-		return read_external_port(o, optarg);
-	case 'l':
-		return read_lifetime(o, optarg);
-	case 'n':
-		return read_nonce(o, optarg);
 	case 's':
-		return read_server(o, optarg);
+		return read_server(o, text);
+	case OPTION_PREFER:
+		return read_prefer(o, text);
+	case OPTION_VERSIONS:
+		return read_versions(o, text);
 	case OPTION_SOURCE:
-		return read_source(o, optarg);
+		return read_source(o, text);
 	case OPTION_CLIENT:
-		return read_client(o, optarg);
+		return read_client(o, text);
 	case 't':
-		return read_timeout(o, optarg);
-	case OPTION_STATE:
-		o->state_path = optarg;
-		return true;
+		return read_timeout(o, text);
 	case 'v':
 	case OPTION_VERSION:
-		return read_dialect(o, optarg);
-	case 'r':
-		return read_raw(o, optarg);
-	case OPTION_DATAGRAMS:
-		return read_datagrams(o, optarg);
+		return read_dialect(o, text);
 	default:
 		return read_flag(o, option);
 	}
+}
+
+bool pcpc_option_read(struct pcpc_options *o, int option, const char *text)
+{
+	if (option >= PCPC_OPTION_FILTER)
+		return pcpc_wish_read(o, option, text);
+	switch (option) {
+	case OPTION_EXTERNAL:
+		return read_external(o, text);
+	case OPTION_EXTERNAL_PORT:
+		return read_external_port(o, text);
+	case 'l':
+		return read_lifetime(o, text);
+	case 'n':
+		return read_nonce(o, text);
+	case OPTION_STATE:
+		o->state_path = text;
+		return true;
+	case OPTION_CONFIG:
+		o->config_path = text;
+		return true;
+	case OPTION_SOCKET:
+		o->socket_path = text;
+		return true;
+	case 'r':
+		return read_raw(o, text);
+	case OPTION_DATAGRAMS:
+		return read_datagrams(o, text);
+	default:
+		return read_about_server(o, option, text);
+	}
+}
+
+bool pcpc_option_read_named(struct pcpc_options *o, const char *name, const char *text)
+{
+	for (const struct option *l = pcpc_long_options; l->name; l++)
+		if (strcmp(l->name, name) == 0)
+			return pcpc_option_read(o, l->val, text);
+	return false;
 }
 
 static int leave(int code, int *exit_code)
@@ -231,13 +302,30 @@ static bool asks_for_version(int option, int argc, char **argv)
 	return false;
 }
 
+static int next_option(int argc, char **argv)
+{
+	return getopt_long(argc, argv, pcpc_short_options, pcpc_long_options, NULL);
+}
+
+// Also what is wrong is told in the language that was asked for, maybe further on.
+static int leave_wrong(struct pcpc_options *o, int argc, char **argv, int *exit_code)
+{
+	int option;
+
+	fputs("Try 'pcpc --help'.\n", stderr);
+	opterr = 0;
+	while ((option = next_option(argc, argv)) != -1)
+		o->json = o->json || option == 'j';
+	return leave(PCPC_USAGE, exit_code);
+}
+
 int pcpc_options_read(struct pcpc_options *o, int argc, char **argv, int *exit_code)
 {
 	int option;
 
 	*o = (struct pcpc_options){
 		.timeout_s = 10, .mapping.lifetime_s = 3600, .probe.repeat = 1, .dialect = PCP_V2};
-	while ((option = getopt_long(argc, argv, "pl:kn:s:t:v:frjhV", long_options, NULL)) != -1) {
+	while ((option = next_option(argc, argv)) != -1) {
 		if (option == 'h') {
 			fputs(pcpc_usage_text, stdout);
 			return leave(PCPC_OK, exit_code);
@@ -246,12 +334,12 @@ int pcpc_options_read(struct pcpc_options *o, int argc, char **argv, int *exit_c
 			puts("pcpc " POSTERN_VERSION);
 			return leave(PCPC_OK, exit_code);
 		}
-		if (!read_option(o, option))
-			return leave(PCPC_USAGE, exit_code);
+		if (!pcpc_option_read(o, option, optarg))
+			return leave_wrong(o, argc, argv, exit_code);
 	}
-	if (!pcpc_words_read(o, argc - optind, argv + optind)) {
-		fputs("Try 'pcpc --help'.\n", stderr);
+	if (!pcpc_config_read(o))
 		return leave(PCPC_USAGE, exit_code);
-	}
+	if (!pcpc_words_read(o, argc - optind, argv + optind))
+		return leave_wrong(o, argc, argv, exit_code);
 	return 0;
 }

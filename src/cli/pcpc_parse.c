@@ -159,6 +159,26 @@ bool pcpc_parse_dialect(const char *text, enum pcp_dialect *out)
 	return false;
 }
 
+// 2, then 1, then 0 (NAT-PMP), as far as they are there; 2 is tried first, or one is spoken alone.
+bool pcpc_parse_versions(const char *text, unsigned *dialects)
+{
+	static const unsigned by_number[] = {POSTERN_NATPMP, POSTERN_V1, POSTERN_V2};
+	int last = '3';
+
+	*dialects = 0;
+	for (;; text++) {
+		if (*text < '0' || *text >= last)
+			return false;
+		last = *text;
+		*dialects |= by_number[*text++ - '0'];
+		if (*text == '\0')
+			break;
+		if (*text != ',')
+			return false;
+	}
+	return *dialects != (POSTERN_V1 | POSTERN_NATPMP);
+}
+
 // Cuts ":PORT" off the end: behind a bracket or the only colon of the text, else behind the
 // prefix length. False when it is no port.
 static bool cut_port(char *text, uint16_t *port)

@@ -233,19 +233,30 @@ static enum pcpc_exit exit_of(const struct probe *p)
 	return p->results[PCP_SUCCESS] == p->answered ? PCPC_OK : PCPC_REFUSED;
 }
 
-int pcpc_probe_run(const struct pcpc_options *o)
+static enum pcpc_exit run_one(struct probe *p)
 {
-	struct probe p = {.n = 0};
+	const struct pcpc_options *o = p->x.options;
 	enum pcpc_exit end = PCPC_NO_ANSWER;
 
-	if (pcpc_exchange_open(&p.x, o) == 0) {
-		if (!build(&p) || !edit(&p))
-			end = PCPC_USAGE;
-		else if (run(&p))
-			end = exit_of(&p);
-		if (p.sent > 0 && (o->probe.count_only || o->probe.repeat > 1))
-			sum_up(&p);
-	}
+	if (!build(p) || !edit(p))
+		return PCPC_USAGE;
+	if (run(p))
+		end = exit_of(p);
+	if (p->sent > 0 && (o->probe.count_only || o->probe.repeat > 1))
+		sum_up(p);
+	return end;
+}
+
+int pcpc_probe_run(const struct pcpc_options *o)
+{
+	bool only_ip4 = o->dialect == PCP_NATPMP;
+	struct probe p = {.x.fd.fd = -1};
+	enum pcpc_exit end = PCPC_NO_ANSWER;
+	struct pcpc_servers servers;
+
+	if (pcpc_find_servers(o, only_ip4, &servers) &&
+		pcpc_exchange_open(&p.x, o, &servers.list[0], 0) == 0)
+		end = run_one(&p);
 	pcpc_exchange_close(&p.x);
 	return end;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every command needs: a server, a socket, the time, and to be told to stop.
+// What every command needs: a socket, the time, and to be told to stop.
 #include "pcpc.h"
 
 #include <errno.h>
@@ -11,12 +11,12 @@ static volatile sig_atomic_t stopped;
 static void stop(int signal)
 {
 	(void)signal;
-	stopped = 1;
+	stopped = stopped + 1;
 }
 
-bool pcpc_stopped(void)
+unsigned pcpc_stopped(void)
 {
-	return stopped != 0;
+	return (unsigned)stopped;
 }
 
 void pcpc_catch_signals(sigset_t *waiting)
@@ -59,25 +59,12 @@ int pcpc_wait(struct pollfd *fds, nfds_t n, ns until, const sigset_t *waiting)
 	return ppoll(fds, n, until == POSTERN_NEVER ? NULL : &t, waiting);
 }
 
-int pcpc_choose_server(const struct pcpc_options *o, struct postern_endpoint *server)
-{
-	int err;
-
-	if (o->has_server) {
-		*server = o->server;
-		return 0;
-	}
-	err = pcpc_default_gateway(server);
-	if (err < 0)
-		pcpc_complain("no default gateway to ask: name the server with --server");
-	return err;
-}
-
 int pcpc_open_to(const struct pcpc_options *o, const struct postern_endpoint *server,
-	struct postern_endpoint *local)
+	uint32_t interface, struct postern_endpoint *local)
 {
 	char text[PCPC_ENDPOINT_TEXT];
-	int fd = pcpc_open(server, o->has_source ? o->source : NULL, o->source_port, local);
+	int fd = pcpc_open(
+		server, interface, o->has_source ? o->source : NULL, o->source_port, local);
 
 	if (fd < 0)
 		pcpc_complain(

@@ -29,14 +29,15 @@ static void print_field(void *to, const struct pcpc_field *f)
 }
 
 static void print_datagram(
-	const struct pcpc_options *o, const char *way, const uint8_t *octets, size_t n)
+	const struct pcpc_show *show, const char *way, const uint8_t *octets, size_t n)
 {
+	const struct pcpc_options *o = show->options;
 	const char *part = NULL;
 
 	printf("%s ", way);
 	print_hex(octets, n);
 	if (o->fields || o->is_probe)
-		pcpc_decode(o->dialect, octets, n, print_field, &part);
+		pcpc_decode(show->dialect, octets, n, print_field, &part);
 	fflush(stdout);
 }
 
@@ -52,9 +53,10 @@ static void add_field(void *to, const struct pcpc_field *f)
 	json_array_append_new(to, field);
 }
 
-json_t *pcpc_json_datagram(
-	const struct pcpc_options *o, const char *way, const uint8_t *octets, size_t n)
+static json_t *datagram_object(
+	const struct pcpc_show *show, const char *way, const uint8_t *octets, size_t n)
 {
+	const struct pcpc_options *o = show->options;
 	char text[2 * PCPC_LARGEST + 1];
 	json_t *datagram, *fields;
 
@@ -62,7 +64,7 @@ json_t *pcpc_json_datagram(
 	if (!o->fields && !o->is_probe)
 		return datagram;
 	fields = json_array();
-	pcpc_decode(o->dialect, octets, n, add_field, fields);
+	pcpc_decode(show->dialect, octets, n, add_field, fields);
 	json_object_set_new(datagram, "fields", fields);
 	return datagram;
 }
@@ -74,13 +76,13 @@ void pcpc_show_datagram(struct pcpc_show *show, bool sent, const uint8_t *octets
 	if ((!o->raw && !o->fields && !o->is_probe) || n > PCPC_LARGEST)
 		return;
 	if (!o->json) {
-		print_datagram(o, sent ? ">" : "<", octets, n);
+		print_datagram(show, sent ? ">" : "<", octets, n);
 		return;
 	}
 	if (!show->datagrams)
 		show->datagrams = json_array();
 	json_array_append_new(
-		show->datagrams, pcpc_json_datagram(o, sent ? "sent" : "received", octets, n));
+		show->datagrams, datagram_object(show, sent ? "sent" : "received", octets, n));
 }
 
 // ---- options of the last answer --------------------------------------------------------------
@@ -92,7 +94,7 @@ enum {
 static size_t answer_options(
 	const struct pcpc_show *show, struct pcp_message *m, struct pcp_option *options)
 {
-	enum pcp_dialect dialect = show->options->dialect;
+	enum pcp_dialect dialect = show->dialect;
 	size_t n = 0;
 
 	if (dialect == PCP_NATPMP ||
@@ -133,7 +135,7 @@ void pcpc_show_options(struct pcpc_show *show)
 	char text[PCPC_OPTION_TEXT];
 
 	for (size_t i = 0; i < n; i++)
-		print_option(pcpc_option_label(show->options->dialect, options[i].wire_code),
+		print_option(pcpc_option_label(show->dialect, options[i].wire_code),
 			pcpc_option_text(&m, &options[i], text));
 	for (unsigned i = 0; i < show->options->n_wishes; i++)
 		if (was_left_out(show, i, &m, options, n))
@@ -152,8 +154,8 @@ void pcpc_json_options(struct pcpc_show *show, json_t *object)
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(taken,
 			json_pack("{s:i, s:s, s:s}", "code", (int)options[i].wire_code, "name",
-				pcpc_option_label(show->options->dialect, options[i].wire_code),
-				"value", pcpc_option_text(&m, &options[i], text)));
+				pcpc_option_label(show->dialect, options[i].wire_code), "value",
+				pcpc_option_text(&m, &options[i], text)));
 	for (unsigned i = 0; i < show->options->n_wishes; i++)
 		if (was_left_out(show, i, &m, options, n))
 			json_array_append_new(left_out,

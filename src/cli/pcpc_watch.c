@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 enum {
-	ANNOUNCEMENTS, // IPv4, or IPv6 when that is our server's
-	OWN,           // the port of earlier requests
+	ANNOUNCEMENTS4,
+	ANNOUNCEMENTS6,
+	OWN, // the port of earlier requests
 	SOCKETS
 };
 
@@ -20,7 +21,7 @@ struct watch {
 	struct pcpc_show show;
 	struct pollfd fds[SOCKETS];
 	sigset_t waiting;
-	bool has_server;
+	struct pcpc_servers servers; // ours; none: everybody's word is shown alike
 	uint32_t heard;
 };
 
@@ -40,8 +41,14 @@ static const char *kind_of(const uint8_t *datagram, size_t n)
 // Anybody in the network can send such datagrams: only our server's mean anything.
 static bool is_ours(const struct watch *w, const struct postern_endpoint *from)
 {
-	return !w->has_server || (memcmp(from->ip, w->show.server.ip, sizeof from->ip) == 0 &&
-					 from->port == w->show.server.port);
+	for (unsigned i = 0; i < w->servers.n; i++)
+		for (unsigned k = 0; k < w->servers.list[i].n_addresses; k++) {
+			const struct postern_endpoint *e = &w->servers.list[i].addresses[k];
+
+			if (e->port == from->port && memcmp(e->ip, from->ip, sizeof e->ip) == 0)
+				return true;
+		}
+	return w->servers.n == 0;
 }
 
 static void tell_text(struct watch *w, const struct postern_endpoint *from, const char *port,
@@ -68,6 +75,7 @@ static void tell_json(struct watch *w, const struct postern_endpoint *from, cons
 		kind_of(datagram, n), "from", pcpc_format_endpoint(from, text), "port", port,
 		"ours", (int)is_ours(w, from), "time", (json_int_t)time(NULL));
 
+	w->show.server = *from;
 	pcpc_show_datagram(&w->show, false, datagram, n);
 	pcpc_show_object(&w->show, object);
 }
@@ -115,24 +123,57 @@ static int opened(int fd, const char *what, struct pollfd *out)
 	return fd;
 }
 
-// Which network the announcements come from: that of --source, else of the way to the server.
-static void find_local(struct watch *w, struct postern_endpoint *local)
+// Announcements come to the networks that lead to our servers; without one, to that of --source.
+static int listen_towards(struct watch *w, const struct postern_endpoint *local)
+{
+	ip6 ip;
+	struct pollfd *fd;
+
+	memcpy(ip.b, local->ip, sizeof ip.b);
+	fd = &w->fds[ip6_is_mapped(ip) ? ANNOUNCEMENTS4 : ANNOUNCEMENTS6];
+	return fd->fd >= 0 ? 0 : opened(pcpc_open_announcements(local), "port 5350", fd);
+}
+
+static int listen_for_announcements(struct watch *w)
 {
 	const struct pcpc_options *o = w->options;
-	struct postern_endpoint server;
-	int fd;
+	struct postern_endpoint local = postern_endpoint_ip4((const uint8_t[4]){0}, 0);
 
-	w->has_server = o->has_server || pcpc_default_gateway(&server) == 0;
-	if (w->has_server)
-		w->show.server = o->has_server ? o->server : server;
-	*local = postern_endpoint_ip4((const uint8_t[4]){0}, 0);
 	if (o->has_source) {
-		memcpy(local->ip, o->source, sizeof local->ip);
-		return;
+		memcpy(local.ip, o->source, sizeof local.ip);
+		return listen_towards(w, &local);
 	}
-	fd = w->has_server ? pcpc_open(&w->show.server, NULL, 0, local) : -1;
-	if (fd >= 0)
+	for (unsigned i = 0; i < w->servers.n; i++) {
+		const struct postern_server *server = &w->servers.list[i];
+		int fd = pcpc_open(&server->addresses[0], server->interface, NULL, 0, &local);
+
+		if (fd < 0)
+			continue;
 		close(fd);
+		if (listen_towards(w, &local) < 0)
+			return -1;
+	}
+	if (w->fds[ANNOUNCEMENTS4].fd < 0 && w->fds[ANNOUNCEMENTS6].fd < 0)
+		return listen_towards(w, &local);
+	return 0;
+}
+
+static void find_servers(struct watch *w)
+{
+	struct pcpc_finder finder;
+
+	if (pcpc_finder_open(&finder, w->options) < 0)
+		return;
+	pcpc_finder_servers(&finder, w->options, &w->servers);
+	pcpc_finder_close(&finder);
+	for (unsigned i = 0; i < w->servers.n; i++) {
+		struct pcpc_show show = {.options = w->options,
+			.server = w->servers.list[i].addresses[0],
+			.origin = w->servers.list[i].origin,
+			.interface = w->servers.list[i].interface};
+
+		pcpc_show_asking(&show);
+	}
 }
 
 static int set_up(struct watch *w)
@@ -141,8 +182,8 @@ static int set_up(struct watch *w)
 	struct postern_endpoint local;
 	char port[32];
 
-	find_local(w, &local);
-	if (opened(pcpc_open_announcements(&local), "port 5350", &w->fds[ANNOUNCEMENTS]) < 0)
+	find_servers(w);
+	if (listen_for_announcements(w) < 0)
 		return -1;
 	if (o->source_port != 0) {
 		snprintf(port, sizeof port, "port %u", o->source_port);
@@ -159,8 +200,9 @@ int pcpc_watch_run(const struct pcpc_options *o)
 {
 	struct pcpc_options shown = *o; // what was heard is shown field by field, always
 	struct watch w = {.options = o,
-		.show.options = &shown,
-		.fds = {{.fd = -1, .events = POLLIN}, {.fd = -1, .events = POLLIN}}};
+		.show = {.options = &shown, .dialect = o->dialect},
+		.fds = {{.fd = -1, .events = POLLIN}, {.fd = -1, .events = POLLIN},
+			{.fd = -1, .events = POLLIN}}};
 	bool ready;
 
 	shown.fields = true;
@@ -170,5 +212,7 @@ int pcpc_watch_run(const struct pcpc_options *o)
 	for (size_t i = 0; i < SOCKETS; i++)
 		if (w.fds[i].fd >= 0)
 			close(w.fds[i].fd);
-	return ready && w.heard > 0 ? PCPC_OK : PCPC_NO_ANSWER;
+	if (ready && w.heard > 0)
+		return PCPC_OK;
+	return pcpc_stopped() ? PCPC_INTERRUPTED : PCPC_NO_ANSWER;
 }

@@ -13,11 +13,21 @@ static const char *const names[] = {
 	[PCPC_GET] = "get",
 	[PCPC_ADDRESS] = "address",
 	[PCPC_WATCH] = "watch",
+	[PCPC_LIST] = "list",
 	[PCPC_PROBE] = "probe",
 };
 
+const char *pcpc_command_word(unsigned i)
+{
+	if (i >= ARRAY_SIZE(names))
+		return NULL;
+	return i == PCPC_DELETE ? "unmap" : names[i];
+}
+
 static bool find_command(const char *word, enum pcpc_command *out)
 {
+	if (strcmp(word, "unmap") == 0)
+		word = names[PCPC_DELETE];
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (strcmp(word, names[i]) == 0) {
 			*out = (enum pcpc_command)i;
@@ -144,7 +154,8 @@ static bool check(const struct pcpc_options *o)
 	bool makes = c == PCPC_MAP || c == PCPC_RENEW, old = o->has_version && o->dialect != PCP_V2;
 	const struct rule rules[] = {
 		{m->keep && !makes && c != PCPC_PEER, "--keep goes with map, renew and peer only"},
-		{m->keep && old, "--keep goes with version 2 only"},
+		{m->keep && old, "--keep goes with version 2, and what a server has instead of it"},
+		{o->leave_open && !m->keep, "--leave-open goes with --keep"},
 		{m->prefer_failure && !makes, "--prefer-failure goes with map and renew only"},
 		{m->prefer_failure && c == PCPC_MAP && m->external.port == 0,
 			"--prefer-failure needs --external-port or --external ADDR:PORT"},
@@ -165,6 +176,10 @@ static bool check(const struct pcpc_options *o)
 			"such changes go with probe only"},
 	};
 
+	if (o->is_probe && o->n_servers > 1) {
+		pcpc_complain("probe asks one server");
+		return false;
+	}
 	// A probe may contradict itself: that is what it is for.
 	return o->is_probe || judge(rules, ARRAY_SIZE(rules));
 }
@@ -173,7 +188,7 @@ static bool read_command(struct pcpc_options *o, int n, char **words)
 {
 	if (!find_command(words[0], &o->command))
 		return pcpc_wrong("command", words[0],
-			"announce, map, peer, renew, delete, get, address, watch or probe");
+			"announce, map, peer, renew, unmap, get, address, watch, list or probe");
 	if (o->command == PCPC_PROBE)
 		return read_probe(o, n - 1, words + 1);
 	return read_arguments(o, words[0], n - 1, words + 1);

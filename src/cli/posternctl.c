@@ -19,6 +19,10 @@ int main(int argc, char **argv)
 	char why[256];
 	int code = EXIT_USAGE;
 
+	if (argc > 1 && strcmp(argv[1], "--complete") == 0) {
+		offer_print(argc - 2, (const char *const *)argv + 2);
+		return EXIT_OK;
+	}
 	if (!words_parse(argc, (const char *const *)argv, &words, why, sizeof why))
 		fprintf(stderr, "posternctl: %s\nSee posternctl --help.\n", why);
 	else if (words.help)

@@ -224,6 +224,11 @@ void complete_add(struct candidates *out, const char *word, const char *start);
 // answer within a second.
 void complete_from_daemon(void *ctx, enum value value, const char *start, struct candidates *out);
 
+// ---- offer.c: what the operator's own shell offers -------------------------------------------
+
+// Prints, one a line, what may stand where the last of n words does.
+void offer_print(int n, const char *const *words);
+
 // ---- history.c: what was typed before --------------------------------------------------------
 
 // Where lines are kept: $XDG_STATE_HOME/postern/history (its folder is made), else

@@ -4,6 +4,11 @@
 
 #include "state.h"
 
+#define PACE_MS 500
+#define LONGEST_LIFETIME_S 86400 // RFC 6887 s.11.4: do not believe in more
+#define MOST_MAPPINGS 1024
+#define FIRST_WISHES 8
+
 struct postern_endpoint postern_endpoint_ip4(const uint8_t octets[4], uint16_t port)
 {
 	struct postern_endpoint e = {.ip = {[10] = 0xff, [11] = 0xff}, .port = port};
@@ -12,229 +17,171 @@ struct postern_endpoint postern_endpoint_ip4(const uint8_t octets[4], uint16_t p
 	return e;
 }
 
-const char *postern_result_name(unsigned result)
+// ---- memory ----------------------------------------------------------------------------------
+
+static void *allocate_zeroed(void *context, size_t octets)
 {
-	return pcp_result_name(result);
+	(void)context;
+	return calloc(1, octets);
+}
+
+static void release_plain(void *context, void *memory)
+{
+	(void)context;
+	free(memory);
+}
+
+void *client_allocate(struct postern_client *c, size_t octets)
+{
+	return c->options.allocator.allocate(c->options.allocator.context, octets);
+}
+
+void client_release(struct postern_client *c, void *memory)
+{
+	if (memory)
+		c->options.allocator.release(c->options.allocator.context, memory);
+}
+
+// ---- a client --------------------------------------------------------------------------------
+
+static bool is_seed(const uint8_t seed[32])
+{
+	for (size_t i = 0; i < 32; i++)
+		if (seed[i] != 0)
+			return true;
+	return false;
+}
+
+static void fill_in(struct postern_client_options *o)
+{
+	if (!o->allocator.allocate || !o->allocator.release)
+		o->allocator = (struct postern_allocator){
+			.allocate = allocate_zeroed, .release = release_plain};
+	if (o->dialects == 0)
+		o->dialects = POSTERN_V2 | POSTERN_V1 | POSTERN_NATPMP;
+	if (o->pace_ms == 0)
+		o->pace_ms = PACE_MS;
+	if (o->longest_lifetime_s == 0)
+		o->longest_lifetime_s = LONGEST_LIFETIME_S;
+	if (o->max_mappings == 0)
+		o->max_mappings = MOST_MAPPINGS;
 }
 
 int postern_client_create(const struct postern_client_options *options, struct postern_client **out)
 {
+	struct postern_client_options o = *options;
 	struct postern_client *c;
 
-	if (options->max_mappings == 0 || options->server.port == 0)
+	*out = NULL;
+	if (!is_seed(o.seed))
 		return -EINVAL;
-	c = calloc(1, sizeof *c + options->max_mappings * sizeof c->mappings[0]);
+	fill_in(&o);
+	c = o.allocator.allocate(o.allocator.context, sizeof *c);
 	if (!c)
 		return -ENOMEM;
-	c->server = options->server;
-	memcpy(c->source.b, options->source, sizeof c->source.b);
-	rng_init(&c->rng, options->seed);
-	c->announce.next = NEVER;
-	c->n = options->max_mappings;
+	*c = (struct postern_client){.options = o};
+	rng_init(&c->rng, o.seed);
+	memset(c->options.seed, 0, sizeof c->options.seed);
 	*out = c;
 	return 0;
 }
 
+static void release_told(struct postern_client *c)
+{
+	while (c->news_first) {
+		struct news *news = c->news_first;
+		struct fact *owner = news->owner;
+
+		c->news_first = news->next;
+		news->queued = false;
+		if (owner)
+			fact_release(owner);
+	}
+}
+
 void postern_client_destroy(struct postern_client *c)
 {
-	free(c);
-}
+	if (!c)
+		return;
+	release_told(c);
+	c->news_last = NULL;
+	for (uint32_t i = 0; i < c->n_wishes; i++)
+		if (c->wishes[i])
+			wish_release(c, c->wishes[i]);
+	while (c->servers) {
+		struct server *s = c->servers;
 
-void request_start(struct request *r, ns at)
-{
-	*r = (struct request){.next = at};
-}
-
-void mapping_ask(struct mapping *m, ns at)
-{
-	m->phase = PHASE_ASKING;
-	m->renewals = 0;
-	request_start(&m->request, later(at, m->blocked));
-}
-
-struct postern_result *mapping_tell(struct mapping *m, enum postern_what what, int id)
-{
-	m->has_news = true;
-	m->news = (struct postern_result){
-		.what = what,
-		.id = id,
-		.protocol = m->want.protocol,
-		.internal_port = m->want.internal_port,
-		.external = m->want.external,
-	};
-	memcpy(m->news.nonce, m->want.nonce, sizeof m->news.nonce);
-	return &m->news;
-}
-
-struct postern_result *server_tell(struct postern_client *c, enum postern_what what)
-{
-	struct postern_result *news = &c->server_news[what];
-
-	c->told |= 1u << what;
-	*news = (struct postern_result){.what = what, .id = -1};
-	return news;
-}
-
-static bool take_server_news(struct postern_client *c, struct postern_result *out)
-{
-	int first;
-
-	if (c->told == 0)
-		return false;
-	first = __builtin_ctz(c->told);
-	c->told &= c->told - 1;
-	*out = c->server_news[first];
-	return true;
-}
-
-bool postern_client_result(struct postern_client *c, struct postern_result *out)
-{
-	if (take_server_news(c, out))
-		return true;
-	for (uint32_t i = 0; i < c->n; i++) {
-		struct mapping *m = &c->mappings[i];
-
-		if (m->phase == PHASE_FREE || !m->has_news)
-			continue;
-		m->has_news = false;
-		*out = m->news;
-		return true;
+		c->servers = s->next;
+		client_release(c, s);
 	}
-	return false;
+	client_release(c, c->wishes);
+	client_release(c, c);
 }
 
-// ---- what to ask for -------------------------------------------------------------------------
-
-static bool is_zero(const uint8_t *octets, size_t n)
+const struct postern_client_counters *postern_client_counters(const struct postern_client *c)
 {
-	while (n > 0)
-		if (octets[--n])
-			return false;
-	return true;
+	return &c->counters;
 }
 
-// "No preference" is :: or ::ffff:0.0.0.0, and the two are different requests (s.5, s.10). Whoever
-// names no address means one of his own family.
-static void set_family(struct postern_mapping *want, ip6 source)
+ns client_lifetime(struct postern_client *c, uint32_t lifetime_s, uint32_t *believed_s)
 {
-	static const uint8_t no_ip4[4];
-
-	if (is_zero(want->external.ip, sizeof want->external.ip) && ip6_is_mapped(source))
-		want->external = postern_endpoint_ip4(no_ip4, want->external.port);
+	*believed_s = min_u32(lifetime_s, c->options.longest_lifetime_s);
+	if (*believed_s < lifetime_s)
+		c->counters.lifetimes_cut++;
+	return *believed_s * NS_PER_S;
 }
 
-// A delete names only the family (s.15.1).
-static void clear_external(struct postern_endpoint *external)
-{
-	ip6 ip;
+// ---- ids -------------------------------------------------------------------------------------
 
-	memcpy(ip.b, external->ip, sizeof ip.b);
-	memset(external->ip + (ip6_is_mapped(ip) ? 12 : 0), 0, ip6_is_mapped(ip) ? 4 : 16);
-	external->port = 0;
+struct wish *client_find_wish(const struct postern_client *c, int id)
+{
+	return id < 0 || (uint32_t)id >= c->n_wishes ? NULL : c->wishes[id];
 }
 
-static struct mapping *find_free(struct postern_client *c)
+static int more_wishes(struct postern_client *c)
 {
-	for (uint32_t i = 0; i < c->n; i++)
-		if (c->mappings[i].phase == PHASE_FREE)
-			return &c->mappings[i];
-	return NULL;
-}
+	uint32_t n = c->n_wishes == 0 ? FIRST_WISHES : 2 * c->n_wishes;
+	struct wish **wishes;
 
-static struct mapping *find_used(struct postern_client *c, int id)
-{
-	if (id < 0 || (uint32_t)id >= c->n || c->mappings[id].phase == PHASE_FREE)
-		return NULL;
-	return &c->mappings[id];
-}
-
-static void draw_nonce(struct postern_client *c, uint8_t nonce[12])
-{
-	for (size_t i = 0; i < 12; i += 4) {
-		uint32_t word = rng_u32(&c->rng);
-		memcpy(nonce + i, &word, 4);
-	}
-}
-
-static void start_delete(struct mapping *m, ns now)
-{
-	m->want.prefer_failure = false;
-	m->want.keep = false;
-	options_for_delete(&m->want);
-	clear_external(&m->want.external);
-	m->phase = PHASE_DELETING;
-	m->remains_s = 0;
-	m->expires = NEVER;
-	request_start(&m->request, now);
-}
-
-static bool makes_sense(const struct postern_mapping *want)
-{
-	if (want->wildcard ? want->internal_port != 0
-			   : want->protocol == 0 || want->internal_port == 0)
-		return false;
-	if (want->peer.port != 0 &&
-		(want->wildcard || want->prefer_failure || want->lifetime_s == 0))
-		return false;
-	if (want->prefer_failure && (want->external.port == 0 || want->lifetime_s == 0))
-		return false;
-	return want->n_options % 4 == 0 && want->n_options <= POSTERN_OPTIONS;
-}
-
-int postern_client_map(
-	struct postern_client *c, const struct postern_mapping *want, uint64_t now_ns)
-{
-	struct mapping *m = find_free(c);
-
-	if (!makes_sense(want))
-		return -EINVAL;
-	if (!m)
+	n = min_u32(n, c->options.max_mappings);
+	if (n <= c->n_wishes)
 		return -ENOSPC;
-	*m = (struct mapping){.want = *want, .expires = NEVER};
-	set_family(&m->want, c->source);
-	if (!want->has_nonce)
-		draw_nonce(c, m->want.nonce);
-	if (want->lifetime_s == 0)
-		start_delete(m, now_ns);
-	else
-		mapping_ask(m, now_ns);
-	return (int)(m - c->mappings);
-}
-
-int postern_client_renew(struct postern_client *c, int id, uint64_t now_ns)
-{
-	struct mapping *m = find_used(c, id);
-
-	if (!m || m->phase == PHASE_DELETING || m->want.lifetime_s == 0)
-		return -EINVAL;
-	mapping_ask(m, now_ns);
+	wishes = client_allocate(c, n * sizeof *wishes);
+	if (!wishes)
+		return -ENOMEM;
+	if (c->n_wishes > 0)
+		memcpy(wishes, c->wishes, c->n_wishes * sizeof *wishes);
+	client_release(c, c->wishes);
+	c->wishes = wishes;
+	c->n_wishes = n;
 	return 0;
 }
 
-int postern_client_delete(struct postern_client *c, int id, uint64_t now_ns)
+int wish_add(struct postern_client *c, const struct postern_mapping *want, struct wish **out)
 {
-	struct mapping *m = find_used(c, id);
+	uint32_t id = 0;
+	int error;
 
-	if (!m || m->want.peer.port != 0) // s.12.3: PEER can never delete
-		return -EINVAL;
-	start_delete(m, now_ns);
+	while (id < c->n_wishes && c->wishes[id])
+		id++;
+	if (id == c->n_wishes && (error = more_wishes(c)) < 0)
+		return error;
+	*out = client_allocate(c, sizeof **out);
+	if (!*out)
+		return -ENOMEM;
+	**out = (struct wish){.id = (int)id, .want = *want};
+	c->wishes[id] = *out;
 	return 0;
 }
 
-void postern_client_forget(struct postern_client *c, int id)
+void wish_release(struct postern_client *c, struct wish *w)
 {
-	struct mapping *m = find_used(c, id);
+	while (w->facts) {
+		struct fact *f = w->facts;
 
-	if (m)
-		m->phase = PHASE_FREE;
-}
-
-void postern_client_announce(struct postern_client *c, uint64_t now_ns)
-{
-	request_start(&c->announce, now_ns);
-}
-
-void postern_client_unreachable(struct postern_client *c)
-{
-	server_tell(c, POSTERN_UNREACHABLE);
+		fact_unlink(f);
+		fact_release(f);
+	}
+	c->wishes[w->id] = NULL;
+	client_release(c, w);
 }

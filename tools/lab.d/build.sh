@@ -4,7 +4,7 @@
 
 BUILD_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck disable=SC2034  # for those who source this
-BUILD_PROGRAMS=(src/main/posternd src/cli/posternctl src/cli/pcpc)
+BUILD_PROGRAMS=(src/main/posternd src/cli/posternctl src/cli/pcpc src/cli/pcpcd)
 
 # Sets DIRECTORY up where it is not, or not with these options. [CC=clang-14] build_setup DIR -Dx=y
 build_setup() # DIRECTORY MESON-OPTIONS...

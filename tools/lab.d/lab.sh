@@ -106,7 +106,7 @@ lab_add_host() # HOST BRIDGE [ADDRESS/BITS [GATEWAY]]
 	lab_host_command "$1"
 }
 
-# home-a, internet, ... run a command on that host; posternctl and pcpc are the built ones.
+# home-a, internet, ... run a command on that host; posternctl, pcpc and pcpcd are the built ones.
 lab_make_commands()
 {
 	local host
@@ -117,6 +117,7 @@ lab_make_commands()
 	done
 	lab_command posternctl "exec '$LAB_BUILD/src/cli/posternctl' --socket '$LAB_SOCKET' \"\$@\""
 	lab_command pcpc "exec '$LAB_BUILD/src/cli/pcpc' \"\$@\""
+	lab_command pcpcd "exec '$LAB_BUILD/src/cli/pcpcd' \"\$@\""
 	lab_command posternd "exec '$LAB_BUILD/src/main/posternd' \"\$@\""
 }
 

@@ -22,10 +22,11 @@ POOL = bytes(10) + b"\xff\xff" + bytes([203, 0, 113, 5])
 class Server:
     """Grants 203.0.113.5:40001 for what is asked; `result`, `grant` and `reply` bend that."""
 
-    def __init__(self, result=0, grant=None, reply=None, deaf=0):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.name = "127.0.0.1:%d" % self.socket.getsockname()[1]
+    def __init__(self, result=0, grant=None, reply=None, deaf=0, address="127.0.0.1"):
+        six = ":" in address
+        self.socket = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, 0))
+        self.name = ("[%s]:%d" if six else "%s:%d") % (address, self.socket.getsockname()[1])
         self.result, self.grant, self.reply, self.deaf = result, grant, reply, deaf
         self.requests = []
         threading.Thread(target=self.serve, daemon=True).start()
@@ -54,10 +55,15 @@ class Server:
         return struct.pack(">4B2I12x", 2, data[1] | 0x80, 0, result, life, 100)
 
 
-def pcpc(state, server, *words):
-    command = [PROGRAM, "--state", state, "--server", getattr(server, "name", server), *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+def run(*words, **environment):
+    """Without configuration but the one that a test gives; nothing of this host's is read."""
+    known = {"PATH": os.environ["PATH"], "XDG_CONFIG_HOME": "/nonexistent", **environment}
+    done = subprocess.run([PROGRAM, *words], capture_output=True, text=True, timeout=30, env=known)
     return done.returncode, done.stdout.strip(), done.stderr.strip()
+
+
+def pcpc(state, server, *words):
+    return run("--state", state, "--server", getattr(server, "name", server), *words)
 
 
 def test_map_renew_delete(state):
@@ -75,6 +81,15 @@ def test_map_renew_delete(state):
     assert delete[4:8] == bytes(4) and delete[42:44] == bytes(2)
     code, _, err = pcpc(state, server, "delete", "tcp", "8080")
     assert code == 2 and "nonce" in err, err
+
+
+def test_unmap_is_delete(state):
+    server = Server()
+    code, _, _ = pcpc(state, server, "map", "tcp", "8080")
+    assert code == 0, code
+    code, out, _ = pcpc(state, server, "unmap", "tcp", "8080")
+    assert code == 0 and out == "tcp 8080 is closed, epoch 100", out
+    assert server.requests[-1][4:8] == bytes(4), "a lifetime of nothing deletes"
 
 
 def test_nonce_and_raw(state):
@@ -104,7 +119,9 @@ def test_json(state):
 def test_refusals(state):
     for result in range(2, 14):
         code, _, err = pcpc(state, Server(result), "map", "tcp", "80")
-        assert code == 1 and "(%d)" % result in err and "not know" not in err, err
+        passes = result in (7, 8, 10, 11)
+        assert code == (5 if passes else 1), (result, code)
+        assert "(%d)" % result in err and "not know" not in err, err
 
 
 def test_prefer_failure(state):
@@ -118,7 +135,8 @@ def test_prefer_failure(state):
 def test_other_versions(state):
     code, _, err = pcpc(state, Server(reply=bytes([0, 0x80, 0, 1, 0, 0, 0, 9])), "map", "tcp", "80")
     assert code == 1 and "NAT-PMP" in err, err
-    code, _, err = pcpc(state, Server(reply=bytes([1, 0x81, 0, 1]) + bytes(20)), "map", "tcp", "80")
+    code, _, err = pcpc(state, Server(reply=bytes([1, 0x81, 0, 1]) + bytes(20)), "-v", "2", "map",
+                        "tcp", "80")
     assert code == 1 and "version 1" in err, err
 
 
@@ -131,6 +149,96 @@ def test_silence(state):
     closed.close()
     code, _, err = pcpc(state, name, "-t", "1", "announce")
     assert code == 3 and "ICMP" in err, err
+
+
+def test_several_servers(state):
+    first, second = Server(), Server()
+    code, out, err = pcpc(state, first, "--server", second.name, "map", "tcp", "8080")
+    assert code == 0 and len(out.splitlines()) == 2, out
+    assert "by " + first.name in out and "by " + second.name in out, out
+    assert "asking " + second.name in err, err
+    assert first.requests[0][24:36] != second.requests[0][24:36], "each has its own nonce"
+    code, out, _ = pcpc(state, first, "--server", second.name, "unmap", "tcp", "8080")
+    assert code == 0 and len(out.splitlines()) == 2, out
+    assert first.requests[0][24:36] == first.requests[1][24:36]
+    silent, refusing, later = Server(deaf=99), Server(2), Server(8)
+    for other, expected in ((silent, 6), (refusing, 6), (later, 6)):
+        code, _, _ = pcpc(state, first, "-s", other.name, "-t", "1", "map", "tcp", "8081")
+        assert code == expected, (code, expected)
+    code, _, _ = pcpc(state, refusing, "-s", later.name, "map", "tcp", "8082")
+    assert code == 1
+    code, _, _ = pcpc(state, later, "-s", silent.name, "-t", "1", "map", "tcp", "8082")
+    assert code == 5
+    code, out, _ = pcpc(state, first, "-s", second.name, "get", "--json")
+    assert code == 0 and len(out.splitlines()) == 2, "everybody is asked"
+
+
+def test_servers_of_both_families(state):
+    try:
+        six = Server(address="::1")
+    except OSError as error:
+        print("  skipped: no IPv6 here:", error)
+        return
+    four = Server()
+    code, out, _ = pcpc(state, six, "-s", four.name, "map", "tcp", "8080", "--json")
+    inside = {json.loads(line)["internal"]["address"] for line in out.splitlines()}
+    assert code == 0 and inside == {"::1", "127.0.0.1"}, out
+    assert six.requests[0][8:24] == bytes(15) + b"\x01", "the client is who asks"
+    code, out, _ = pcpc(state, six, "-s", four.name, "unmap", "tcp", "8080")
+    assert code == 0 and len(out.splitlines()) == 2, out
+
+
+def test_configuration_file(state):
+    server, other = Server(), Server()
+    folder = os.path.dirname(state)
+    path = os.path.join(folder, "pcpc")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("# ours\nserver %s # the near one\nlifetime=2h\nstate %s\n" %
+                   (server.name, state))
+    code, out, err = run("map", "tcp", "8080", XDG_CONFIG_HOME=folder)
+    assert code == 0 and "lifetime 7200 s" in out and path in err, (out, err)
+    assert os.path.exists(state), "the nonce is where the file says"
+    code, out, _ = run("map", "tcp", "8080", "-l", "1h", "-s", other.name, XDG_CONFIG_HOME=folder)
+    assert code == 0 and "lifetime 3600 s" in out, "the command line wins"
+    assert len(server.requests) == 1 and len(other.requests) == 1
+    for line in ("sever 192.0.2.1", "server", "server 192.0.2.1 192.0.2.2", "prefer 5",
+                 "versions 1,0", "lifetime soon"):
+        with open(path, "w", encoding="ascii") as file:
+            file.write("\n" + line + "\n")
+        code, _, err = run("--config", path, "map", "tcp", "8080")
+        assert code == 2 and path + ", line 2" in err, (line, err)
+    code, _, err = run("--config", path + "x", "announce")
+    assert code == 2 and "No such file" in err, err
+
+
+def test_versions(state):
+    natpmp_only = bytes([0, 0x81, 0, 1, 0, 0, 0, 9])
+    code, _, err = pcpc(state, Server(reply=natpmp_only), "map", "tcp", "80", "--versions", "2")
+    assert code == 1 and "not allowed" in err, err
+    code, _, err = pcpc(state, Server(reply=natpmp_only), "announce", "--versions", "2,1")
+    assert code == 1 and "not allowed" in err, err
+    code, out, _ = pcpc(state, Fixed(natpmp), "--versions", "0", "map", "udp", "5000")
+    assert code == 0 and out.startswith("external port"), out
+    for wrong in ("1,0", "3", "0,2", "2,2", "2,", "", "2 0"):
+        code, _, err = pcpc(state, Server(), "announce", "--versions", wrong)
+        assert code == 2 and "--versions" in err, wrong
+
+
+def test_falls_back_to_version_1(state):
+    def v1(data):
+        if data[0] == 2:
+            return bytes([1, data[1] | 0x80, 0, 1]) + struct.pack(">2I", 600, 100) + bytes(12)
+        if data[1] == 0:
+            return struct.pack(">4B2I12x", 1, 0x80, 0, 0, 0, 100)
+        return struct.pack(">4B2I12x", 1, data[1] | 0x80, 0, 0, 3600, 100) + data[24:30] + \
+            struct.pack(">H", 40001) + POOL
+    code, out, err = pcpc(state, Fixed(v1), "map", "tcp", "8080")
+    assert code == 0 and out.startswith("203.0.113.5:40001 -> 127.0.0.1:8080"), out
+    assert "version 1b from now on" in err, err
+    code, out, _ = pcpc(state, Fixed(v1), "map", "tcp", "8080", "--json", "--fields")
+    said = [json.loads(line) for line in out.splitlines()]
+    assert [o["status"] for o in said] == ["dialect", "granted"], out
+    assert said[1]["version"] == "1b" and "nonce" not in said[1], said[1]
 
 
 class Fixed(Server):
@@ -342,6 +450,70 @@ def test_keep_gives_the_mapping_back(state):
         out, _ = process.communicate(timeout=10)
     assert process.returncode == 0 and "is closed" in out, out
     assert server.requests[-1][4:8] == bytes(4)
+
+
+def test_keep_says_what_it_does(state):
+    """Renewal, another external address, a restart: then Ctrl-C."""
+    server = Server(grant=8)
+    server.epoch, server.pool = time.time() - 100, POOL
+
+    def answer(data):
+        life = struct.unpack(">I", data[4:8])[0]
+        head = struct.pack(">4B2I12x", 2, 0x81, 0, 0, min(life, 8), int(time.time() - server.epoch))
+        return head + data[24:42] + struct.pack(">H", 40001) + server.pool
+    server.answer = answer
+    command = [PROGRAM, "--state", state, "-s", server.name, "--keep", "map", "tcp", "8080"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().startswith("203.0.113.5:40001 -> ")
+        assert " renewed: 203.0.113.5:40001" in process.stdout.readline()
+        server.pool = POOL[:15] + b"\x09"
+        line = process.stdout.readline()
+        assert "changed, it was 203.0.113.5:40001: 203.0.113.9:40001" in line, line
+        server.epoch = time.time()
+        lines = [process.stdout.readline() for _ in range(2)]
+        assert "lost its state" in lines[0], lines
+        assert " renewed: " in lines[1] or " open again: " in lines[1], lines
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=10)
+    assert process.returncode == 0 and "is closed" in out, out
+
+
+def test_keep_can_leave_it_open(state):
+    server = Server()
+    command = [PROGRAM, "--state", state, "-s", server.name, "-k", "--leave-open", "map", "tcp",
+               "8080", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert json.loads(process.stdout.readline())["status"] == "granted"
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=10)
+    said = json.loads(out)
+    assert process.returncode == 0 and said["status"] == "left-open", out
+    assert 3590 < said["lifetime"] <= 3600 and len(server.requests) == 1, said
+
+
+def test_interrupted_before_an_answer(state):
+    server = Server(deaf=99)
+    command = [PROGRAM, "--state", state, "-s", server.name, "map", "tcp", "8080"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while not server.requests:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 130
+
+
+def test_errors_are_objects_too(state):
+    for words, code in ((("map", "tcp", "0", "--json"), 2), (("-j", "--nonsense"), 2),
+                        (("--nonsense", "announce", "-j"), 2), (("-j", "renew", "tcp", "9"), 2),
+                        (("-j", "--config", "/nonexistent/file", "announce"), 2),
+                        (("-j", "map", "tcp", "\udcff"), 2)):
+        found, out, err = pcpc(state, Server(), *words)
+        said = json.loads(err)
+        assert found == said["exit"] == code and said["status"] == "error", (words, err)
+        assert said["error"] and not out, err
+    for server, code in ((Server(2), 1), (Server(8), 5), (Server(deaf=99), 3)):
+        found, out, err = pcpc(state, server, "-j", "-t", "1", "map", "tcp", "80")
+        assert found == code == json.loads(err)["exit"], err
+        assert json.loads(out)["found"] == "command-line", out
 
 
 def test_wrong_usage(state):

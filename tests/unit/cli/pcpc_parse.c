@@ -76,3 +76,23 @@ Test(pcpc, nonces_are_24_hex_digits)
 	cr_expect_not(pcpc_parse_nonce("00112233445566778899aabg", nonce));
 	cr_expect_not(pcpc_parse_nonce("", nonce));
 }
+
+Test(pcpc, versions_are_tried_downwards_or_alone)
+{
+	static const struct {
+		const char *text;
+		unsigned dialects; // 0: not good
+	} cases[] = {{"2,1,0", POSTERN_V2 | POSTERN_V1 | POSTERN_NATPMP},
+		{"2,0", POSTERN_V2 | POSTERN_NATPMP}, {"2,1", POSTERN_V2 | POSTERN_V1},
+		{"2", POSTERN_V2}, {"1", POSTERN_V1}, {"0", POSTERN_NATPMP}, {"1,0", 0}, {"0,2", 0},
+		{"2,2", 0}, {"3", 0}, {"2,", 0}, {",2", 0}, {"", 0}, {"20", 0}, {"2;0", 0}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		unsigned dialects = 0;
+		bool good = pcpc_parse_versions(cases[i].text, &dialects);
+
+		cr_expect_eq(good, cases[i].dialects != 0, "'%s'", cases[i].text);
+		if (good)
+			cr_expect_eq(dialects, cases[i].dialects, "'%s'", cases[i].text);
+	}
+}

@@ -26,12 +26,13 @@ Test(client, options_travel_in_the_order_they_were_added)
 	cr_assert_eq(postern_mapping_add_description(&m, "web"), 0);
 	world_init(&w, 1);
 	world_map(&w, &m);
-	cr_assert_eq(w.last_n_options, 3);
-	cr_expect(pcp_read_filter(&w.last, &w.last_options[0], &f) && f.prefix == 0);
-	cr_expect(pcp_read_filter(&w.last, &w.last_options[1], &f));
+	cr_assert_eq(w.servers[0].last_n_options, 3);
+	cr_expect(pcp_read_filter(&w.servers[0].last, &w.servers[0].last_options[0], &f) &&
+		  f.prefix == 0);
+	cr_expect(pcp_read_filter(&w.servers[0].last, &w.servers[0].last_options[1], &f));
 	cr_expect(f.prefix == 120 && f.port == 443 && memcmp(f.address.b, friend_ip, 16) == 0);
-	cr_expect_eq(w.last_options[2].code, PCP_DESCRIPTION);
-	cr_expect_eq(memcmp(w.last_options[2].data, "web", 3), 0);
+	cr_expect_eq(w.servers[0].last_options[2].code, PCP_DESCRIPTION);
+	cr_expect_eq(memcmp(w.servers[0].last_options[2].data, "web", 3), 0);
 	world_fini(&w);
 }
 
@@ -61,7 +62,7 @@ Test(client, the_largest_request_is_one_that_a_server_takes)
 	cr_assert_eq(postern_mapping_add_option(&m, 200, big, sizeof big), 0);
 	world_init(&w, 1);
 	world_map(&w, &m);
-	cr_expect_eq(w.last.opcode, PCP_PEER);
+	cr_expect_eq(w.servers[0].last.opcode, PCP_PEER);
 	world_fini(&w);
 }
 
@@ -78,12 +79,12 @@ Test(client, rfc6887_s15_a_delete_keeps_only_what_names_the_mapping)
 	postern_mapping_add_option(&m, PCP_PORT_SET, ports, sizeof ports);
 	world_init(&w, 1);
 	id = world_map(&w, &m);
-	cr_expect_eq(w.last_n_options, 4);
+	cr_expect_eq(w.servers[0].last_n_options, 4);
 	postern_client_delete(w.client, id, w.now);
 	world_exchange(&w);
-	cr_assert_eq(w.last_n_options, 2, "%zu", w.last_n_options);
-	cr_expect_eq(w.last_options[0].code, PCP_THIRD_PARTY);
-	cr_expect_eq(w.last_options[1].code, PCP_PORT_SET);
+	cr_assert_eq(w.servers[0].last_n_options, 2, "%zu", w.servers[0].last_n_options);
+	cr_expect_eq(w.servers[0].last_options[0].code, PCP_THIRD_PARTY);
+	cr_expect_eq(w.servers[0].last_options[1].code, PCP_PORT_SET);
 	world_news(&w, POSTERN_DELETED);
 	world_fini(&w);
 }
@@ -98,9 +99,9 @@ Test(client, a_renewal_carries_the_same_options)
 	world_init(&w, 1);
 	world_map(&w, &m);
 	world_pass(&w, 2400);
-	cr_expect_geq(w.requests, 2);
-	cr_expect_eq(w.last_n_options, 1);
-	cr_expect_eq(w.last.external_port, 40001);
+	cr_expect_geq(w.servers[0].requests, 2);
+	cr_expect_eq(w.servers[0].last_n_options, 1);
+	cr_expect_eq(w.servers[0].last.external_port, 40001);
 	world_fini(&w);
 }
 
@@ -114,16 +115,16 @@ Test(client, rfc6887_s13_1_an_answer_about_another_host_is_not_ours)
 	postern_mapping_add_third_party(&m, host_ip);
 	world_init(&w, 1);
 	postern_client_map(w.client, &m, w.now);
-	w.silent = true;
+	w.servers[0].silent = true;
 	world_exchange(&w);
-	memcpy(msg, w.last_octets, sizeof msg);
-	len = world_answer(&w, msg, PCP_HEADER + PCP_MAP_BODY + 20);
+	memcpy(msg, w.servers[0].last_datagram.octets, sizeof msg);
+	len = world_answer(&w, &w.servers[0], msg, PCP_HEADER + PCP_MAP_BODY + 20);
 	msg[len - 1] = 78;
-	cr_expect_not(postern_client_receive(w.client, w.now, &w.server, msg, len));
-	cr_expect_not(postern_client_receive(w.client, w.now, &w.server, msg, len - 20));
+	cr_expect_not(world_deliver(&w, &w.servers[0], msg, len));
+	cr_expect_not(world_deliver(&w, &w.servers[0], msg, len - 20));
 	msg[len - 1] = 77;
-	cr_expect(postern_client_receive(w.client, w.now, &w.server, msg, len));
-	world_news(&w, POSTERN_GRANTED);
+	cr_expect(world_deliver(&w, &w.servers[0], msg, len));
+	world_news(&w, POSTERN_MAPPED);
 	world_fini(&w);
 }
 
@@ -133,21 +134,21 @@ Test(client, rfc6887_s12_a_peer_is_asked_for_and_kept)
 {
 	struct world w;
 	struct postern_mapping m = want_peer();
-	struct postern_result r;
+	struct postern_event r;
 	int id;
 
 	m.keep = true;
 	world_init(&w, 1);
 	id = postern_client_map(w.client, &m, w.now);
 	world_exchange(&w);
-	cr_expect_eq(w.last.opcode, PCP_PEER);
-	cr_expect_eq(w.last.remote_port, 443);
-	cr_expect_eq(memcmp(w.last.remote_ip.b, m.peer.ip, 16), 0);
-	r = world_news(&w, POSTERN_GRANTED);
+	cr_expect_eq(w.servers[0].last.opcode, PCP_PEER);
+	cr_expect_eq(w.servers[0].last.remote_port, 443);
+	cr_expect_eq(memcmp(w.servers[0].last.remote_ip.b, m.peer.ip, 16), 0);
+	r = world_news(&w, POSTERN_MAPPED);
 	cr_expect(r.id == id && r.external.port == 40001);
 	world_pass(&w, 2400);
-	cr_expect_geq(w.requests, 2, "it was not renewed");
-	cr_expect_eq(w.last.opcode, PCP_PEER);
+	cr_expect_geq(w.servers[0].requests, 2, "it was not renewed");
+	cr_expect_eq(w.servers[0].last.opcode, PCP_PEER);
 	world_fini(&w);
 }
 
@@ -178,21 +179,21 @@ Test(client, rfc6887_s12_4_an_answer_about_another_peer_is_not_ours)
 
 	world_init(&w, 1);
 	postern_client_map(w.client, &m, w.now);
-	w.silent = true;
+	w.servers[0].silent = true;
 	world_exchange(&w);
-	memcpy(msg, w.last_octets, sizeof msg);
-	len = world_answer(&w, msg, PCP_HEADER + PCP_PEER_BODY);
+	memcpy(msg, w.servers[0].last_datagram.octets, sizeof msg);
+	len = world_answer(&w, &w.servers[0], msg, PCP_HEADER + PCP_PEER_BODY);
 	msg[79] ^= 1; // remote address
-	cr_expect_not(postern_client_receive(w.client, w.now, &w.server, msg, len));
+	cr_expect_not(world_deliver(&w, &w.servers[0], msg, len));
 	msg[79] ^= 1;
 	msg[61] ^= 1; // remote port
-	cr_expect_not(postern_client_receive(w.client, w.now, &w.server, msg, len));
+	cr_expect_not(world_deliver(&w, &w.servers[0], msg, len));
 	msg[61] ^= 1;
 	msg[1] = 0x80 | PCP_MAP;
-	cr_expect_not(postern_client_receive(w.client, w.now, &w.server, msg, len));
+	cr_expect_not(world_deliver(&w, &w.servers[0], msg, len));
 	msg[1] = 0x80 | PCP_PEER;
-	cr_expect(postern_client_receive(w.client, w.now, &w.server, msg, len));
-	world_news(&w, POSTERN_GRANTED);
+	cr_expect(world_deliver(&w, &w.servers[0], msg, len));
+	world_news(&w, POSTERN_MAPPED);
 	world_fini(&w);
 }
 
@@ -208,11 +209,11 @@ Test(client, every_port_must_be_meant)
 	cr_expect_eq(postern_client_map(w.client, &m, w.now), -EINVAL);
 	m.wildcard = true;
 	world_map(&w, &m);
-	cr_expect_eq(w.last.internal_port, 0);
-	cr_expect_eq(w.last.protocol, 6);
+	cr_expect_eq(w.servers[0].last.internal_port, 0);
+	cr_expect_eq(w.servers[0].last.protocol, 6);
 	m.protocol = 0;
 	world_map(&w, &m);
-	cr_expect_eq(w.last.protocol, 0);
+	cr_expect_eq(w.servers[0].last.protocol, 0);
 	m.internal_port = 80;
 	cr_expect_eq(postern_client_map(w.client, &m, w.now), -EINVAL);
 	world_fini(&w);

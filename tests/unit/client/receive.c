@@ -1,19 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "world.h"
 
-// A success for the last request, as the server would send it now.
-static size_t grant(struct world *w, uint8_t *msg)
-{
-	size_t len;
-
-	memset(msg, 0, PCP_MAX);
-	len = pcp_encode_request(msg, PCP_MAX, &w->last);
-	return world_answer(w, msg, len);
-}
-
 static bool deliver(struct world *w, const uint8_t *msg, size_t len)
 {
-	return postern_client_receive(w->client, w->now, &w->server, msg, len);
+	return world_deliver(w, &w->servers[0], msg, len);
 }
 
 static int ask(struct world *w)
@@ -21,9 +11,9 @@ static int ask(struct world *w)
 	struct postern_mapping m = world_want();
 	int id = postern_client_map(w->client, &m, w->now);
 
-	w->silent = true;
+	w->servers[0].silent = true;
 	world_exchange(w);
-	w->silent = false;
+	w->servers[0].silent = false;
 	return id;
 }
 
@@ -42,7 +32,7 @@ Test(client, only_the_answer_that_was_asked_for_is_taken)
 
 	world_init(&w, 1);
 	ask(&w);
-	len = grant(&w, msg);
+	len = world_grant(&w, &w.servers[0], msg);
 	for (size_t i = 0; i < ARRAY_SIZE(spoils); i++) {
 		msg[spoils[i].octet] ^= spoils[i].bits;
 		cr_expect_not(deliver(&w, msg, len), "%s", spoils[i].what);
@@ -53,7 +43,7 @@ Test(client, only_the_answer_that_was_asked_for_is_taken)
 	cr_expect_not(deliver(&w, msg, 0), "empty");
 	world_no_news(&w);
 	cr_expect(deliver(&w, msg, len));
-	world_news(&w, POSTERN_GRANTED);
+	world_news(&w, POSTERN_MAPPED);
 	world_fini(&w);
 }
 
@@ -66,13 +56,14 @@ Test(client, an_answer_from_elsewhere_is_not_taken)
 
 	world_init(&w, 1);
 	ask(&w);
-	len = grant(&w, msg);
-	from = w.server;
+	len = world_grant(&w, &w.servers[0], msg);
+	from = w.servers[0].at[0];
 	from.port = 5352;
-	cr_expect_not(postern_client_receive(w.client, w.now, &from, msg, len));
-	from = w.server;
+	cr_expect_not(world_deliver_to(&w, &from, world_source(), msg, len));
+	from = w.servers[0].at[0];
 	from.ip[15] = 2;
-	cr_expect_not(postern_client_receive(w.client, w.now, &from, msg, len));
+	cr_expect_not(world_deliver_to(&w, &from, world_source(), msg, len));
+	cr_expect_eq(postern_client_counters(w.client)->not_from_server, 2);
 	world_no_news(&w);
 	world_fini(&w);
 }
@@ -85,10 +76,10 @@ Test(client, unknown_options_in_an_answer_are_ignored)
 
 	world_init(&w, 1);
 	ask(&w);
-	len = grant(&w, msg);
+	len = world_grant(&w, &w.servers[0], msg);
 	len = pcp_append_option(msg, len, sizeof msg, 42, "abc", 3);
 	cr_expect(deliver(&w, msg, len));
-	world_news(&w, POSTERN_GRANTED);
+	world_news(&w, POSTERN_MAPPED);
 	world_fini(&w);
 }
 
@@ -96,15 +87,15 @@ Test(client, a_grant_tells_everything_about_the_mapping)
 {
 	struct world w;
 	struct postern_mapping m = world_want();
-	struct postern_result r;
+	struct postern_event r;
 	int id;
 
 	world_init(&w, 1);
-	w.lifetime_s = 1800;
-	w.booted = w.now - 100 * NS_PER_S;
+	w.servers[0].lifetime_s = 1800;
+	w.servers[0].booted = w.now - 100 * NS_PER_S;
 	id = postern_client_map(w.client, &m, w.now);
 	world_exchange(&w);
-	r = world_news(&w, POSTERN_GRANTED);
+	r = world_news(&w, POSTERN_MAPPED);
 	cr_expect_eq(r.id, id);
 	cr_expect_eq(r.result, 0);
 	cr_expect_eq(r.protocol, 6);
@@ -113,7 +104,7 @@ Test(client, a_grant_tells_everything_about_the_mapping)
 	cr_expect_eq(r.external.ip[12], 203);
 	cr_expect_eq(r.lifetime_s, 1800);
 	cr_expect_eq(r.epoch_s, 100);
-	cr_expect_arr_eq(r.nonce, w.last.nonce.b, 12);
+	cr_expect_arr_eq(r.nonce, w.servers[0].last.nonce.b, 12);
 	world_fini(&w);
 }
 
@@ -124,10 +115,10 @@ Test(client, lifetimes_beyond_a_day_are_not_believed)
 
 	world_init(&w, 1);
 	m.lifetime_s = UINT32_MAX;
-	w.lifetime_s = UINT32_MAX;
+	w.servers[0].lifetime_s = UINT32_MAX;
 	cr_assert_eq(postern_client_map(w.client, &m, w.now), 0);
 	world_exchange(&w);
-	cr_expect_eq(world_news(&w, POSTERN_GRANTED).lifetime_s, 86400);
+	cr_expect_eq(world_news(&w, POSTERN_MAPPED).lifetime_s, 86400);
 	world_fini(&w);
 }
 
@@ -139,9 +130,9 @@ Test(client, a_second_copy_of_an_answer_is_no_news)
 
 	world_init(&w, 1);
 	ask(&w);
-	len = grant(&w, msg);
+	len = world_grant(&w, &w.servers[0], msg);
 	cr_expect(deliver(&w, msg, len));
-	world_news(&w, POSTERN_GRANTED);
+	world_news(&w, POSTERN_MAPPED);
 	cr_expect(deliver(&w, msg, len));
 	world_no_news(&w);
 	world_fini(&w);
@@ -155,11 +146,11 @@ Test(client, a_mapping_update_tells_the_new_pair)
 
 	world_init(&w, 1);
 	ask(&w);
-	len = grant(&w, msg);
+	len = world_grant(&w, &w.servers[0], msg);
 	deliver(&w, msg, len);
-	world_news(&w, POSTERN_GRANTED);
-	w.external_port = 40100;
-	len = grant(&w, msg);
+	world_news(&w, POSTERN_MAPPED);
+	w.servers[0].external_port = 40100;
+	len = world_grant(&w, &w.servers[0], msg);
 	cr_expect(deliver(&w, msg, len));
 	cr_expect_eq(world_news(&w, POSTERN_CHANGED).external.port, 40100);
 	world_fini(&w);
@@ -176,8 +167,8 @@ Test(client, with_prefer_failure_another_pair_is_no_success)
 	cr_assert_eq(postern_client_map(w.client, &m, w.now), 0);
 	world_exchange(&w); // the server gives 40001
 	world_no_news(&w);
-	w.result = PCP_CANNOT_PROVIDE_EXTERNAL;
-	w.lifetime_s = 30;
+	w.servers[0].result = PCP_CANNOT_PROVIDE_EXTERNAL;
+	w.servers[0].lifetime_s = 30;
 	world_pass(&w, 4);
 	cr_expect_eq(world_news(&w, POSTERN_REFUSED).result, PCP_CANNOT_PROVIDE_EXTERNAL);
 	world_fini(&w);
@@ -188,17 +179,17 @@ Test(client, every_error_ends_a_request_and_is_told_with_its_lifetime)
 	for (uint8_t code = 2; code < PCP_RESULT_COUNT; code++) {
 		struct world w;
 		struct postern_mapping m = world_want();
-		struct postern_result r;
+		struct postern_event r;
 
 		world_init(&w, code);
-		w.result = code;
-		w.lifetime_s = 77;
+		w.servers[0].result = code;
+		w.servers[0].lifetime_s = 77;
 		cr_assert_eq(postern_client_map(w.client, &m, w.now), 0);
 		world_pass(&w, 1000);
 		r = world_news(&w, POSTERN_REFUSED);
 		cr_expect_eq(r.result, code);
 		cr_expect_eq(r.lifetime_s, 77);
-		cr_expect_eq(w.requests, 1);
+		cr_expect_eq(w.servers[0].requests, 1);
 		world_fini(&w);
 	}
 }
@@ -208,29 +199,29 @@ Test(client, rfc6887_s8_a_success_after_an_error_is_taken_though_nothing_is_aske
 {
 	uint8_t msg[PCP_MAX];
 	struct postern_mapping m = world_want();
-	struct postern_result r;
+	struct postern_event r;
 	struct world w;
 	size_t len;
 	int id;
 
 	world_init(&w, 1);
-	w.result = PCP_NO_RESOURCES;
-	w.lifetime_s = 30;
+	w.servers[0].result = PCP_NO_RESOURCES;
+	w.servers[0].lifetime_s = 30;
 	id = postern_client_map(w.client, &m, w.now);
 	world_exchange(&w);
 	world_news(&w, POSTERN_REFUSED);
 	cr_expect_eq(postern_client_deadline(w.client), POSTERN_NEVER);
-	w.result = PCP_SUCCESS;
-	w.lifetime_s = 3600;
-	len = grant(&w, msg);
+	w.servers[0].result = PCP_SUCCESS;
+	w.servers[0].lifetime_s = 3600;
+	len = world_grant(&w, &w.servers[0], msg);
 	cr_expect(deliver(&w, msg, len));
-	r = world_news(&w, POSTERN_GRANTED);
+	r = world_news(&w, POSTERN_MAPPED);
 	cr_expect(r.id == id && r.external.port == 40001);
 	cr_expect(deliver(&w, msg, len), "once more");
 	world_no_news(&w);
 	world_pass(&w, 3600);
-	cr_expect_eq(world_news(&w, POSTERN_EXPIRED).id, id);
-	cr_expect_eq(w.requests, 1);
+	cr_expect_eq(world_news(&w, POSTERN_LOST).id, id);
+	cr_expect_eq(w.servers[0].requests, 1);
 	world_fini(&w);
 }
 
@@ -244,13 +235,13 @@ Test(client, rfc6887_s8_a_deletion_after_an_error_is_taken_as_well)
 
 	world_init(&w, 1);
 	id = world_map(&w, &m);
-	w.result = PCP_NETWORK_FAILURE;
-	w.lifetime_s = 30;
+	w.servers[0].result = PCP_NETWORK_FAILURE;
+	w.servers[0].lifetime_s = 30;
 	cr_assert_eq(postern_client_delete(w.client, id, w.now), 0);
 	world_exchange(&w);
 	world_news(&w, POSTERN_REFUSED);
-	w.result = PCP_SUCCESS;
-	len = grant(&w, msg);
+	w.servers[0].result = PCP_SUCCESS;
+	len = world_grant(&w, &w.servers[0], msg);
 	cr_expect(deliver(&w, msg, len));
 	cr_expect_eq(world_news(&w, POSTERN_DELETED).id, id);
 	cr_expect_not(deliver(&w, msg, len), "that was the end of it");
@@ -265,8 +256,8 @@ Test(client, a_second_copy_of_an_error_is_no_news)
 
 	world_init(&w, 1);
 	ask(&w);
-	w.result = PCP_USER_EX_QUOTA;
-	len = grant(&w, msg);
+	w.servers[0].result = PCP_USER_EX_QUOTA;
+	len = world_grant(&w, &w.servers[0], msg);
 	cr_expect(deliver(&w, msg, len));
 	world_news(&w, POSTERN_REFUSED);
 	cr_expect(deliver(&w, msg, len));
@@ -282,16 +273,16 @@ Test(client, a_new_request_for_a_refused_mapping_gets_the_answer)
 
 	world_init(&w, 1);
 	m.has_nonce = true;
-	w.result = PCP_USER_EX_QUOTA;
-	w.lifetime_s = 30;
+	w.servers[0].result = PCP_USER_EX_QUOTA;
+	w.servers[0].lifetime_s = 30;
 	cr_assert_eq(postern_client_map(w.client, &m, w.now), 0);
 	world_exchange(&w);
 	world_news(&w, POSTERN_REFUSED);
-	w.result = PCP_SUCCESS;
-	w.lifetime_s = 3600;
+	w.servers[0].result = PCP_SUCCESS;
+	w.servers[0].lifetime_s = 3600;
 	cr_assert_eq(postern_client_map(w.client, &m, w.now), 1);
 	world_exchange(&w);
-	cr_expect_eq(world_news(&w, POSTERN_GRANTED).id, 1);
+	cr_expect_eq(world_news(&w, POSTERN_MAPPED).id, 1);
 	world_no_news(&w);
 	world_fini(&w);
 }
@@ -303,19 +294,19 @@ Test(client, a_refused_mapping_is_not_asked_for_before_its_time)
 	int id;
 
 	world_init(&w, 1);
-	w.result = PCP_USER_EX_QUOTA;
-	w.lifetime_s = 30;
+	w.servers[0].result = PCP_USER_EX_QUOTA;
+	w.servers[0].lifetime_s = 30;
 	id = postern_client_map(w.client, &m, w.now);
 	world_exchange(&w);
 	world_news(&w, POSTERN_REFUSED);
-	w.result = PCP_SUCCESS;
-	w.lifetime_s = 3600;
+	w.servers[0].result = PCP_SUCCESS;
+	w.servers[0].lifetime_s = 3600;
 	cr_assert_eq(postern_client_renew(w.client, id, w.now), 0);
 	world_pass(&w, 29);
-	cr_expect_eq(w.requests, 1);
+	cr_expect_eq(w.servers[0].requests, 1);
 	world_pass(&w, 2);
-	cr_expect_eq(w.requests, 2);
-	world_news(&w, POSTERN_GRANTED);
+	cr_expect_eq(w.servers[0].requests, 2);
+	world_news(&w, POSTERN_MAPPED);
 	world_fini(&w);
 }
 
@@ -327,23 +318,23 @@ Test(client, no_resources_holds_back_new_mappings_but_not_renewals)
 
 	world_init(&w, 1);
 	held = world_map(&w, &m);
-	w.result = PCP_NO_RESOURCES;
-	w.lifetime_s = 30;
+	w.servers[0].result = PCP_NO_RESOURCES;
+	w.servers[0].lifetime_s = 30;
 	m.internal_port = 8081;
 	cr_assert_eq(postern_client_map(w.client, &m, w.now), 1);
 	world_exchange(&w);
 	world_news(&w, POSTERN_REFUSED);
-	w.result = PCP_SUCCESS;
-	w.lifetime_s = 3600;
+	w.servers[0].result = PCP_SUCCESS;
+	w.servers[0].lifetime_s = 3600;
 	m.internal_port = 8082;
 	cr_assert_eq(postern_client_map(w.client, &m, w.now), 2);
 	cr_assert_eq(postern_client_renew(w.client, held, w.now), 0);
 	world_pass(&w, 29);
-	cr_expect_eq(w.last.internal_port, 8080);
-	cr_expect_eq(world_news(&w, POSTERN_GRANTED).id, held);
+	cr_expect_eq(w.servers[0].last.internal_port, 8080);
+	cr_expect_eq(world_news(&w, POSTERN_MAPPED).id, held);
 	world_no_news(&w);
 	world_pass(&w, 2);
-	cr_expect_eq(world_news(&w, POSTERN_GRANTED).internal_port, 8082);
+	cr_expect_eq(world_news(&w, POSTERN_MAPPED).internal_port, 8082);
 	world_fini(&w);
 }
 
@@ -355,15 +346,15 @@ Test(client, no_resources_on_a_delete_silences_everything)
 
 	world_init(&w, 1);
 	id = world_map(&w, &m);
-	w.result = PCP_NO_RESOURCES;
-	w.lifetime_s = 30;
+	w.servers[0].result = PCP_NO_RESOURCES;
+	w.servers[0].lifetime_s = 30;
 	postern_client_delete(w.client, id, w.now);
 	world_exchange(&w);
 	world_news(&w, POSTERN_REFUSED);
-	w.result = PCP_SUCCESS;
-	postern_client_announce(w.client, w.now);
+	w.servers[0].result = PCP_SUCCESS;
+	postern_client_announce(w.client, w.servers[0].id, w.now);
 	world_pass(&w, 29);
-	cr_expect_eq(w.requests, 2);
+	cr_expect_eq(w.servers[0].requests, 2);
 	world_pass(&w, 2);
 	world_news(&w, POSTERN_ANNOUNCED);
 	world_fini(&w);
@@ -377,14 +368,14 @@ Test(client, a_refused_renewal_leaves_the_mapping_and_tries_again_later)
 	world_init(&w, 1);
 	m.keep = true;
 	world_map(&w, &m);
-	w.result = PCP_NETWORK_FAILURE;
-	w.lifetime_s = 30;
+	w.servers[0].result = PCP_NETWORK_FAILURE;
+	w.servers[0].lifetime_s = 30;
 	world_pass(&w, 2260);
 	world_news(&w, POSTERN_REFUSED);
-	w.result = PCP_SUCCESS;
-	w.lifetime_s = 3600;
+	w.servers[0].result = PCP_SUCCESS;
+	w.servers[0].lifetime_s = 3600;
 	world_pass(&w, 700);
-	world_news(&w, POSTERN_GRANTED);
+	world_news(&w, POSTERN_MAPPED);
 	world_no_news(&w);
 	world_fini(&w);
 }
@@ -398,15 +389,15 @@ Test(client, a_late_create_answer_is_not_taken_for_the_deletion)
 
 	world_init(&w, 1);
 	id = ask(&w);
-	late_len = grant(&w, late);
+	late_len = world_grant(&w, &w.servers[0], late);
 	deliver(&w, late, late_len);
-	world_news(&w, POSTERN_GRANTED);
+	world_news(&w, POSTERN_MAPPED);
 	postern_client_delete(w.client, id, w.now);
-	w.silent = true;
+	w.servers[0].silent = true;
 	world_exchange(&w);
 	deliver(&w, late, late_len);
 	world_no_news(&w);
-	len = grant(&w, msg); // the last request is the delete
+	len = world_grant(&w, &w.servers[0], msg); // the last request is the delete
 	deliver(&w, msg, len);
 	world_news(&w, POSTERN_DELETED);
 	world_fini(&w);
@@ -421,14 +412,14 @@ Test(client, a_server_that_keeps_a_deleted_mapping_for_a_while_is_believed)
 
 	world_init(&w, 1);
 	id = ask(&w);
-	len = grant(&w, msg);
+	len = world_grant(&w, &w.servers[0], msg);
 	deliver(&w, msg, len);
-	world_news(&w, POSTERN_GRANTED);
+	world_news(&w, POSTERN_MAPPED);
 	postern_client_delete(w.client, id, w.now);
-	w.silent = true;
+	w.servers[0].silent = true;
 	world_exchange(&w);
-	w.last.lifetime_s = 120; // what is left of the idle time (s.15)
-	len = grant(&w, msg);
+	w.servers[0].last.lifetime_s = 120; // what is left of the idle time (s.15)
+	len = world_grant(&w, &w.servers[0], msg);
 	deliver(&w, msg, len);
 	world_pass(&w, 4);
 	cr_expect_eq(world_news(&w, POSTERN_REMAINS).lifetime_s, 120);
@@ -440,7 +431,6 @@ Test(client, a_server_that_keeps_a_deleted_mapping_for_a_while_is_believed)
 
 Test(client, a_restart_announced_to_all_is_followed_by_requests_spread_over_5_s)
 {
-	uint8_t announce[24] = {2, 0x80};
 	unsigned early = 0;
 
 	for (uint64_t seed = 1; seed <= 100; seed++) {
@@ -451,15 +441,15 @@ Test(client, a_restart_announced_to_all_is_followed_by_requests_spread_over_5_s)
 		m.keep = true;
 		world_map(&w, &m);
 		world_pass(&w, 600);
-		w.booted = w.now; // the announcement says Epoch 0
-		cr_expect(deliver(&w, announce, sizeof announce));
+		w.servers[0].booted = w.now; // the announcement says Epoch 0
+		cr_expect(world_announce(&w, &w.servers[0]));
 		cr_expect_eq(world_news(&w, POSTERN_RESTARTED).epoch_s, 0);
 		world_pass(&w, 2);
-		early += w.requests == 2;
+		early += w.servers[0].requests == 2;
 		world_pass(&w, 4);
-		cr_expect_eq(w.requests, 2);
-		cr_expect_eq(w.last.external_port, 40001, "the old pair is the hint");
-		world_news(&w, POSTERN_GRANTED);
+		cr_expect_eq(w.servers[0].requests, 2);
+		cr_expect_eq(w.servers[0].last.external_port, 40001, "the old pair is the hint");
+		world_news(&w, POSTERN_MAPPED);
 		world_fini(&w);
 	}
 	cr_expect(early > 15 && early < 70, "%u of 100 within 2 s", early);
@@ -477,13 +467,13 @@ Test(client, a_lost_epoch_seen_in_a_reply_renews_the_other_mappings_at_once)
 	m.internal_port = 8081;
 	second = world_map(&w, &m);
 	world_pass(&w, 600);
-	w.booted = w.now;
+	w.servers[0].booted = w.now;
 	postern_client_renew(w.client, first, w.now);
 	world_exchange(&w);
-	cr_expect_eq(w.requests, 4);
+	cr_expect_eq(w.servers[0].requests, 4);
 	world_news(&w, POSTERN_RESTARTED);
-	cr_expect_eq(world_news(&w, POSTERN_GRANTED).id, first);
-	cr_expect_eq(world_news(&w, POSTERN_GRANTED).id, second);
+	cr_expect_eq(world_news(&w, POSTERN_MAPPED).id, first);
+	cr_expect_eq(world_news(&w, POSTERN_MAPPED).id, second);
 	world_fini(&w);
 }
 
@@ -499,13 +489,13 @@ Test(client, rfc6887_s8_3_the_epoch_of_an_answer_that_matches_nothing_is_not_che
 	m.keep = true;
 	world_map(&w, &m);
 	world_pass(&w, 600);
-	w.booted = w.now;
-	len = grant(&w, msg);
+	w.servers[0].booted = w.now;
+	len = world_grant(&w, &w.servers[0], msg);
 	msg[24] ^= 1; // another nonce
 	cr_expect_not(deliver(&w, msg, len));
 	world_no_news(&w);
 	world_pass(&w, 10);
-	cr_expect_eq(w.requests, 1);
+	cr_expect_eq(w.servers[0].requests, 1);
 	msg[24] ^= 1;
 	cr_expect(deliver(&w, msg, len));
 	cr_expect_eq(world_news(&w, POSTERN_RESTARTED).epoch_s, 0);
@@ -524,84 +514,15 @@ Test(client, a_server_whose_epoch_jumps_about_causes_no_storm)
 		world_map(&w, &m);
 	}
 	for (int s = 0; s < 60; s++) {
-		w.booted = s % 2 ? w.now : w.now - 900 * NS_PER_S;
+		w.servers[0].booted = s % 2 ? w.now : w.now - 900 * NS_PER_S;
 		world_pass(&w, 1);
 	}
-	cr_expect_leq(w.requests, 4 + 4 * 16, "%u requests in a minute", w.requests);
+	cr_expect_leq(w.servers[0].requests, 4 + 4 * 16, "%u requests in a minute",
+		w.servers[0].requests);
 	world_fini(&w);
 }
 
-// ---- version ---------------------------------------------------------------------------------
-
-Test(client, a_natpmp_gateway_is_recognised_in_all_its_forms)
-{
-	static const uint8_t octet1[] = {0x80, 0x00, 0x81};
-
-	for (size_t i = 0; i < sizeof octet1; i++) {
-		uint8_t msg[8] = {0, octet1[i], 0, 1, 0, 0, 0, 100};
-		struct postern_result r;
-		struct world w;
-
-		world_init(&w, 1);
-		ask(&w);
-		cr_expect(deliver(&w, msg, sizeof msg));
-		r = world_news(&w, POSTERN_OTHER_VERSION);
-		cr_expect_eq(r.version, 0);
-		cr_expect_eq(r.id, -1);
-		cr_expect_eq(postern_client_deadline(w.client), POSTERN_NEVER);
-		world_fini(&w);
-	}
-}
-
-Test(client, an_unasked_version_refusal_is_not_believed)
-{
-	uint8_t msg[8] = {0, 0x80, 0, 1};
-	struct world w;
-	struct postern_mapping m = world_want();
-
-	world_init(&w, 1);
-	m.keep = true;
-	world_map(&w, &m);
-	cr_expect_not(deliver(&w, msg, sizeof msg));
-	world_no_news(&w);
-	world_fini(&w);
-}
-
-Test(client, after_unsupp_version_the_server_is_left_alone_for_a_while)
-{
-	uint8_t msg[24] = {1, 0x81, 0, 1, 0, 0, 0, 60};
-	struct world w;
-	struct postern_mapping m = world_want();
-
-	world_init(&w, 1);
-	ask(&w);
-	cr_expect(deliver(&w, msg, sizeof msg));
-	cr_expect_eq(world_news(&w, POSTERN_OTHER_VERSION).version, 1);
-	cr_assert_geq(postern_client_map(w.client, &m, w.now), 0);
-	world_pass(&w, 59);
-	cr_expect_eq(w.requests, 1);
-	world_pass(&w, 2);
-	cr_expect_eq(w.requests, 2);
-	world_news(&w, POSTERN_GRANTED);
-	world_fini(&w);
-}
-
-Test(client, rfc6887_s8_a_success_after_a_version_refusal_is_taken)
-{
-	uint8_t refusal[24] = {1, 0x81, 0, 1, 0, 0, 0, 60}, msg[PCP_MAX];
-	struct world w;
-	size_t len;
-
-	world_init(&w, 1);
-	ask(&w);
-	cr_expect(deliver(&w, refusal, sizeof refusal));
-	world_news(&w, POSTERN_OTHER_VERSION);
-	cr_expect_not(deliver(&w, refusal, sizeof refusal), "nothing waits any more");
-	len = grant(&w, msg);
-	cr_expect(deliver(&w, msg, len));
-	world_news(&w, POSTERN_GRANTED);
-	world_fini(&w);
-}
+// ---- hostile answers ---
 
 Test(client, a_million_random_answers_are_survived)
 {
@@ -611,17 +532,17 @@ Test(client, a_million_random_answers_are_survived)
 
 	world_init(&w, 99);
 	ask(&w);
-	len = grant(&w, msg);
+	len = world_grant(&w, &w.servers[0], msg);
 	for (int i = 0; i < 1000000; i++) {
 		uint8_t copy[PCP_MAX];
-		struct postern_result r;
+		struct postern_event r;
 		size_t cut = rng_below(&w.rng, (uint32_t)len + 9);
 
 		memcpy(copy, msg, sizeof copy);
 		for (int k = 0; k < 3; k++)
 			copy[rng_below(&w.rng, 64)] = (uint8_t)rng_u32(&w.rng);
-		(void)postern_client_receive(w.client, w.now, &w.server, copy, cut);
-		while (postern_client_result(w.client, &r))
+		(void)world_deliver(&w, &w.servers[0], copy, cut);
+		while (postern_client_event(w.client, &r))
 			cr_assert(r.id >= -1 && r.id < 4);
 		w.now += 20 * NS_PER_MS;
 	}
