@@ -12,7 +12,7 @@ import pathlib
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 BUDGETS = TOP / "bench" / "budgets.json"
-APART = ("device", "table", "what", "part", "peer", "workers")
+APART = ("device", "table", "what", "part", "peer", "workers", "act")
 
 
 def read(lines):
