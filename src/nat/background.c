@@ -155,18 +155,19 @@ static void end_if_idle(struct nat *n, const uint32_t *suspects, uint32_t count,
 	}
 }
 
-static bool step_sweep(struct nat *n, uint32_t now_s)
+static void earn_lines(struct nat *n, uint32_t all, uint32_t now_s)
 {
-	uint32_t all = n->n_lines + PROBE_MAX, count = 0;
-	uint32_t suspects[STEP_ITEMS + 4];
+	uint64_t earned = (uint64_t)(now_s - n->sweep_s) * (all / SWEEP_PERIOD_S + 1);
+
+	n->sweep_credit = earned + n->sweep_credit > all ? all : n->sweep_credit + (uint32_t)earned;
+	n->sweep_s = now_s;
+}
+
+static void sweep_lines(struct nat *n, uint32_t all, uint32_t now_s)
+{
+	uint32_t count = 0, suspects[STEP_ITEMS + 4];
 	struct quiet quiet = quiet_now(n, now_s);
 
-	if (now_s != n->sweep_s) {
-		uint64_t earned = (uint64_t)(now_s - n->sweep_s) * (all / SWEEP_PERIOD_S + 1);
-		n->sweep_credit =
-			earned + n->sweep_credit > all ? all : n->sweep_credit + (uint32_t)earned;
-		n->sweep_s = now_s;
-	}
 	for (unsigned i = 0; i < SWEEP_LINES && n->sweep_credit > 0 && count < STEP_ITEMS; i++) {
 		prefetch_read(&n->lines[n->sweep_line + SWEEP_AHEAD]);
 		if (unlikely(!line_is_quiet(&n->lines[n->sweep_line], &quiet)))
@@ -175,6 +176,16 @@ static bool step_sweep(struct nat *n, uint32_t now_s)
 		n->sweep_credit--;
 	}
 	end_if_idle(n, suspects, count, now_s);
+}
+
+static bool step_sweep(struct nat *n, uint32_t now_s)
+{
+	uint32_t all = n->n_lines + PROBE_MAX;
+
+	if (now_s != n->sweep_s)
+		earn_lines(n, all, now_s);
+	if (n->sweep_credit > 0)
+		sweep_lines(n, all, now_s);
 	return n->sweep_credit > 0;
 }
 
