@@ -48,7 +48,7 @@ static uint32_t read_page(struct crowd *c, struct recipe *table, uint32_t cursor
 
 static bool is_held(const struct crowd *c, const struct postern_fact *f)
 {
-	return (f->state == POSTERN_HELD || f->state == POSTERN_REFRESHING) &&
+	return (f->state == POSTERN_STATE_MAPPED || f->state == POSTERN_STATE_REFRESHING) &&
 	       f->expires_ns > c->now;
 }
 

@@ -261,14 +261,14 @@ bool postern_client_event(struct postern_client *client, struct postern_event *o
 
 // ---- what is known: facts and what is planned ------------------------------------------------
 
-enum postern_state {           // of one mapping at one server
-	POSTERN_NOT_SENT,      // its request waits for a route, for its turn or for the clock
-	POSTERN_WAIT_RESPONSE, // asked; the request repeats
-	POSTERN_HELD,          // MAPPED: granted; renewed when its time comes, if kept
-	POSTERN_REFRESHING,    // granted, and a renewal is under way
-	POSTERN_ERROR_WAIT,    // refused; asked again when the server's time has passed
-	POSTERN_DELETING,      // a delete repeats until it is answered
-	POSTERN_ENDED,         // nothing more happens by itself
+enum postern_state {                 // of one mapping at one server
+	POSTERN_STATE_NOT_SENT,      // its request waits for a route, for its turn or for the clock
+	POSTERN_STATE_WAIT_RESPONSE, // asked; the request repeats
+	POSTERN_STATE_MAPPED,        // granted; renewed when its time comes, if kept
+	POSTERN_STATE_REFRESHING,    // granted, and a renewal is under way
+	POSTERN_STATE_ERROR_WAIT,    // refused; asked again when the server's time has passed
+	POSTERN_STATE_DELETING,      // a delete repeats until it is answered
+	POSTERN_STATE_ENDED,         // nothing more happens by itself
 };
 
 struct postern_fact {
@@ -370,7 +370,8 @@ struct postern_loop_options {
 	bool ip4_first;                    // of two default routers' families; default: IPv6 first
 	const char *const
 		*lease_files;   // NULL-terminated; NULL: where Debian's DHCP clients leave them
-	const uint8_t *source;  // requests leave from this address; NULL: the kernel's choice
+	const uint8_t *source;  // requests leave from this address; NULL: the kernel's choice, but
+				// postern_source_beyond() for a link-local server
 	const char *state_file; // NULL: none. Read at the start; replaced as a whole, mode 0600
 };
 
@@ -385,6 +386,12 @@ int postern_loop_fd(const struct postern_loop *loop); // readable: call postern_
 // datagrams leave and the descriptor's timer is set.
 int postern_loop_run(struct postern_loop *loop, int timeout_ms);
 uint64_t postern_loop_now(void); // the clock it uses: CLOCK_BOOTTIME
+
+// For sockets of one's own; the loop does so by itself. A router known by its link-local address
+// must not be asked from ours: a mapping to that is of no use beyond the link. This is the host's
+// IPv6 address for what is reached through `interface` (an index; 0: any). Makes system calls,
+// sends nothing; any thread. 0 or a negative errno value: there is none.
+int postern_source_beyond(uint32_t interface, uint8_t source[16]);
 
 #ifdef __cplusplus
 }

@@ -106,24 +106,6 @@ static int connect_to(int fd, const struct postern_endpoint *to, uint32_t interf
 	return 0;
 }
 
-// A router's link-local address would be asked from one of ours, and nobody beyond the link could
-// use a mapping to that: the address for the world beyond is asked from instead. Nothing is sent.
-static bool find_source_beyond(uint32_t interface, uint8_t out[16])
-{
-	const struct postern_endpoint beyond = {.ip = {0x20, 0, [15] = 1}, .port = 9};
-	struct postern_endpoint local;
-	int fd = open_on(AF_INET6, interface);
-	bool found;
-
-	if (fd < 0)
-		return false;
-	found = connect_to(fd, &beyond, interface, &local) == 0 && !is_link_local(local.ip);
-	close(fd);
-	if (found)
-		memcpy(out, local.ip, sizeof local.ip);
-	return found;
-}
-
 int pcpc_open(const struct postern_endpoint *server, uint32_t interface, const uint8_t *source,
 	uint16_t port, struct postern_endpoint *local)
 {
@@ -132,7 +114,7 @@ int pcpc_open(const struct postern_endpoint *server, uint32_t interface, const u
 	int fd, err, on = 1;
 
 	to_sockaddr(server, &sa);
-	if (!source && is_link_local(server->ip) && find_source_beyond(interface, beyond))
+	if (!source && is_link_local(server->ip) && postern_source_beyond(interface, beyond) == 0)
 		source = beyond;
 	fd = open_on(sa.ss_family, interface);
 	if (fd < 0)

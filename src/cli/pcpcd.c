@@ -204,7 +204,9 @@ int main(int argc, char **argv)
 	log_init(&d->log, "pcpcd", STDERR_FILENO, d->options.level);
 	if (!pcpcd_conf_load(d->options.file, &d->conf, &d->complaints)) {
 		print_complaints(&d->complaints);
-		status = PCPCD_WRONG;
+		status = d->complaints.n + d->complaints.more > d->complaints.waiting
+				 ? PCPCD_WRONG
+				 : PCPCD_FAILED;
 	} else if (d->options.check) {
 		printf("%s: right, mappings: %u\n", d->options.file, d->conf.n_wants);
 		status = PCPCD_OK;

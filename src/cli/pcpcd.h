@@ -16,7 +16,7 @@
 
 enum pcpcd_exit {
 	PCPCD_OK = 0,
-	PCPCD_FAILED = 1, // something failed while starting or running
+	PCPCD_FAILED = 1, // something failed while starting or running; later it may not
 	PCPCD_WRONG = 2,  // wrong arguments or a wrong file
 };
 
@@ -68,6 +68,7 @@ struct pcpcd_complaint {
 struct pcpcd_complaints {
 	const char *file; // borrowed
 	unsigned n, more; // more: those that did not fit
+	unsigned waiting; // of all these, those that this host may meet by and by
 	struct pcpcd_complaint list[PCPCD_MAX_COMPLAINTS];
 };
 
@@ -136,7 +137,6 @@ struct pcpcd_row {
 
 // One JSON object, malloc'ed; NULL: no memory.
 char *pcpcd_status_line(const struct pcpcd_row *row, uint64_t now_ns);
-const char *pcpcd_state_name(enum postern_state state);
 // Whether the server holds it, as far as is known: not while it is asked for after a loss.
 bool pcpcd_is_open(const struct postern_fact *fact, uint64_t now_ns);
 

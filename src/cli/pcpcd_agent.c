@@ -175,7 +175,7 @@ static bool has_ended(const struct pcpcd_agent *a, int id)
 	uintptr_t cursor = 0;
 
 	while (postern_client_fact(a->client, &cursor, &fact))
-		if (fact.id == id && fact.state != POSTERN_ENDED)
+		if (fact.id == id && fact.state != POSTERN_STATE_ENDED)
 			return false;
 	return true;
 }
@@ -555,7 +555,7 @@ static bool tell_slot(const struct pcpcd_agent *a, const struct slot *s, FILE *t
 	uintptr_t cursor = 0;
 
 	while (good && postern_client_fact(a->client, &cursor, &fact)) {
-		if (fact.id != s->id || fact.state == POSTERN_ENDED)
+		if (fact.id != s->id || fact.state == POSTERN_STATE_ENDED)
 			continue;
 		any = true;
 		row.fact = &fact;

@@ -77,8 +77,10 @@ static void read_address(
 	if (zone[0] == '\0')
 		return;
 	server->interface = if_nametoindex(zone);
-	if (server->interface == 0)
-		yaml_complain(r, at, "an interface that this host has");
+	if (server->interface != 0)
+		return;
+	r->complaints->waiting++; // at boot it may come later
+	yaml_complain(r, at, "an interface that this host has");
 }
 
 static void read_server(

@@ -22,8 +22,8 @@ static const char usage[] =
 	"SIGINT end the program, and its ports stay open until their leases end, or the next run\n"
 	"goes on with them (see release-on-exit in pcpcd(8)). `pcpc list` shows the ports.\n"
 	"\n"
-	"Exit status: 0 when told to end, 1 when it could not start or run, 2 for wrong arguments\n"
-	"or a wrong FILE.\n";
+	"Exit status: 0 when told to end, 1 when it could not start or run, or a server's\n"
+	"interface is not there yet, 2 for wrong arguments or a wrong FILE.\n";
 
 enum {
 	OPTION_CHECK = 256,

@@ -5,12 +5,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-// POSTERN_HELD is called by the name that people know.
-const char *pcpcd_state_name(enum postern_state state)
-{
-	return state == POSTERN_HELD ? "MAPPED" : postern_state_name(state);
-}
-
 static const char *version_name(uint8_t dialect)
 {
 	switch (dialect) {
@@ -44,9 +38,9 @@ static json_t *internal(const struct pcpcd_row *row)
 bool pcpcd_is_open(const struct postern_fact *fact, uint64_t now_ns)
 {
 	switch (fact->state) {
-	case POSTERN_HELD:
-	case POSTERN_REFRESHING:
-	case POSTERN_ERROR_WAIT: // a renewal was refused, but the lease goes on
+	case POSTERN_STATE_MAPPED:
+	case POSTERN_STATE_REFRESHING:
+	case POSTERN_STATE_ERROR_WAIT: // a renewal was refused, but the lease goes on
 		return fact->expires_ns != POSTERN_NEVER && fact->expires_ns > now_ns;
 	default:
 		return false;
@@ -90,10 +84,10 @@ static void add_result(json_t *line, const struct postern_fact *fact, uint64_t n
 char *pcpcd_status_line(const struct pcpcd_row *row, uint64_t now_ns)
 {
 	const struct pcpcd_want *w = row->want;
-	enum postern_state state = row->fact ? row->fact->state : POSTERN_NOT_SENT;
+	enum postern_state state = row->fact ? row->fact->state : POSTERN_STATE_NOT_SENT;
 	char protocol[4], *text;
 	json_t *line = json_pack("{s:s, s:s, s:s}", "name", w->name, "state",
-		pcpcd_state_name(state), "protocol", pcpcd_protocol_name(w->protocol, protocol));
+		postern_state_name(state), "protocol", pcpcd_protocol_name(w->protocol, protocol));
 
 	if (!line)
 		return NULL;

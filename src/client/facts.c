@@ -116,13 +116,13 @@ const char *postern_what_name(enum postern_what what)
 const char *postern_state_name(enum postern_state state)
 {
 	static const char *const names[] = {
-		[POSTERN_NOT_SENT] = "NOT_SENT",
-		[POSTERN_WAIT_RESPONSE] = "WAIT_RESPONSE",
-		[POSTERN_HELD] = "HELD",
-		[POSTERN_REFRESHING] = "REFRESHING",
-		[POSTERN_ERROR_WAIT] = "ERROR_WAIT",
-		[POSTERN_DELETING] = "DELETING",
-		[POSTERN_ENDED] = "ENDED",
+		[POSTERN_STATE_NOT_SENT] = "NOT_SENT",
+		[POSTERN_STATE_WAIT_RESPONSE] = "WAIT_RESPONSE",
+		[POSTERN_STATE_MAPPED] = "MAPPED",
+		[POSTERN_STATE_REFRESHING] = "REFRESHING",
+		[POSTERN_STATE_ERROR_WAIT] = "ERROR_WAIT",
+		[POSTERN_STATE_DELETING] = "DELETING",
+		[POSTERN_STATE_ENDED] = "ENDED",
 	};
 
 	return name_in(names, ARRAY_SIZE(names), state);

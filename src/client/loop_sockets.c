@@ -53,14 +53,31 @@ static bool source_of(int fd, uint8_t source[16])
 	return true;
 }
 
+int postern_source_beyond(uint32_t interface, uint8_t source[16])
+{
+	const struct postern_endpoint beyond = {.ip = {0x20, 0, [15] = 1}, .port = 9};
+	int fd = open_to(&beyond, interface, NULL);
+	bool found;
+
+	if (fd < 0)
+		return fd;
+	found = source_of(fd, source) && !address_is_link_local(source);
+	close(fd);
+	return found ? 0 : -EADDRNOTAVAIL;
+}
+
 struct loop_socket *sockets_open(struct postern_loop *loop, const struct postern_endpoint *to,
 	uint32_t interface, const uint8_t *source)
 {
 	struct loop_socket *s = client_allocate(loop->client, sizeof *s);
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = s};
+	uint8_t beyond[16];
 
 	if (!s)
 		return NULL;
+	if (!source && address_is_link_local(to->ip) &&
+		postern_source_beyond(interface, beyond) == 0)
+		source = beyond;
 	*s = (struct loop_socket){.to = *to, .interface = interface, .idle_since = NEVER};
 	s->fd = open_to(to, interface, source);
 	if (s->fd < 0)

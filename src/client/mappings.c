@@ -10,19 +10,19 @@ enum postern_state fact_state(const struct fact *f)
 {
 	switch (f->phase) {
 	case PHASE_HELD:
-		return f->renewals > 0 ? POSTERN_REFRESHING : POSTERN_HELD;
+		return f->renewals > 0 ? POSTERN_STATE_REFRESHING : POSTERN_STATE_MAPPED;
 	case PHASE_DELETING:
-		return f->refused ? POSTERN_ERROR_WAIT : POSTERN_DELETING;
+		return f->refused ? POSTERN_STATE_ERROR_WAIT : POSTERN_STATE_DELETING;
 	case PHASE_DONE:
-		return POSTERN_ENDED;
+		return POSTERN_STATE_ENDED;
 	case PHASE_ASKING:
 		break;
 	}
 	if (f->refused)
-		return POSTERN_ERROR_WAIT;
+		return POSTERN_STATE_ERROR_WAIT;
 	if (f->expires != NEVER && !f->recovering)
-		return POSTERN_REFRESHING;
-	return f->request.n_sent > 0 ? POSTERN_WAIT_RESPONSE : POSTERN_NOT_SENT;
+		return POSTERN_STATE_REFRESHING;
+	return f->request.n_sent > 0 ? POSTERN_STATE_WAIT_RESPONSE : POSTERN_STATE_NOT_SENT;
 }
 
 void fact_expect(struct fact *f, ns expires)

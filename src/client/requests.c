@@ -81,7 +81,7 @@ static enum postern_deed deed_of(const struct fact *f)
 {
 	if (f->phase == PHASE_DELETING)
 		return POSTERN_SEND_DELETE;
-	if (f->phase == PHASE_HELD || fact_state(f) == POSTERN_REFRESHING)
+	if (f->phase == PHASE_HELD || fact_state(f) == POSTERN_STATE_REFRESHING)
 		return POSTERN_SEND_RENEWAL;
 	return POSTERN_SEND_REQUEST;
 }

@@ -149,7 +149,7 @@ static void look(struct script *s)
 		before = a.at_ns;
 	}
 	for (cursor = 0; postern_client_fact(s->client, &cursor, &f);)
-		check(f.id < MAPPINGS && f.state <= POSTERN_ENDED);
+		check(f.id < MAPPINGS && f.state <= POSTERN_STATE_ENDED);
 }
 
 // ---- what the network does -------------------------------------------------------------------

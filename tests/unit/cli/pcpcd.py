@@ -454,6 +454,18 @@ class Words(unittest.TestCase):
                              "port from 1 to 65535\n" % out.name)
             self.assertEqual(run(PCPCD, out.name)[0], 2)
 
+    # RestartPreventExitStatus=2 would leave the agent down for ever where eth0 comes after it.
+    def test_an_interface_that_is_not_there_yet_is_waited_for(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as out:
+            out.write("servers: ['fe80::1%not-there']\nports: []\n")
+            out.flush()
+            code, _, err = run(PCPCD, out.name)
+            self.assertEqual(code, 1)
+            self.assertIn("expected an interface that this host has", err)
+            out.write("pace: never\n")
+            out.flush()
+            self.assertEqual(run(PCPCD, out.name)[0], 2)
+
     def test_the_example_is_right_and_so_is_all_that_it_comments_out(self):
         self.assertEqual(run(PCPCD, "--check", EXAMPLE)[0], 0)
         with open(EXAMPLE, encoding="utf-8") as page, \

@@ -238,6 +238,14 @@ Test(client, what_is_told_has_names)
 	cr_expect_str_eq(postern_result_name(200), "unassigned");
 	cr_expect_str_eq(postern_what_name(POSTERN_ENTRIES_END), "entries-end");
 	cr_expect_str_eq(postern_what_name(POSTERN_MAPPED), "mapped");
-	cr_expect_str_eq(postern_state_name(POSTERN_WAIT_RESPONSE), "WAIT_RESPONSE");
 	cr_expect_str_eq(postern_deed_name(POSTERN_SEND_RENEWAL), "renew");
+}
+
+Test(client, calls_every_state_by_its_name)
+{
+	static const char *const names[] = {"NOT_SENT", "WAIT_RESPONSE", "MAPPED", "REFRESHING",
+		"ERROR_WAIT", "DELETING", "ENDED"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		cr_expect_str_eq(postern_state_name((enum postern_state)i), names[i]);
 }

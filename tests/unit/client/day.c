@@ -480,8 +480,9 @@ static void check_fact(struct day *d, const struct postern_fact *f)
 	struct server *s = &d->servers[which];
 	const struct held *h = &s->held[i][d->source];
 	bool held = is_held(h, d->now);
-	bool believed = (f->state == POSTERN_HELD || f->state == POSTERN_REFRESHING) &&
-			f->expires_ns > d->now;
+	bool believed =
+		(f->state == POSTERN_STATE_MAPPED || f->state == POSTERN_STATE_REFRESHING) &&
+		f->expires_ns > d->now;
 
 	if (!d->has_way)
 		return;

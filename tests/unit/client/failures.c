@@ -74,7 +74,7 @@ static void expect_recovery(struct world *w, const struct before *b, ns from, co
 				"%s: the pace", row);
 	}
 	for (int id = 0; id < N; id++)
-		world_expect_state(w, id, POSTERN_HELD);
+		world_expect_state(w, id, POSTERN_STATE_MAPPED);
 }
 
 static void reboot(struct world *w)
@@ -270,7 +270,7 @@ Test(client, F7_what_prefers_failure_is_refused)
 	w.n_seen = 0;
 	cr_expect(update(&w, &b, 0, PCP_CANNOT_PROVIDE_EXTERNAL, 0xcb007105));
 	cr_expect_eq(world_news(&w, POSTERN_REFUSED).result, PCP_CANNOT_PROVIDE_EXTERNAL);
-	world_expect_state(&w, 0, POSTERN_ERROR_WAIT);
+	world_expect_state(&w, 0, POSTERN_STATE_ERROR_WAIT);
 	world_pass(&w, 29);
 	cr_expect_eq(w.n_seen, 0);
 	world_pass(&w, 2);
@@ -603,7 +603,7 @@ Test(client, F21_a_new_prefix_announced_downstream)
 	world_pass(&w, 60);
 	cr_expect_eq(w.n_seen, N);
 	for (int id = 0; id < N; id++)
-		world_expect_state(&w, id, POSTERN_HELD);
+		world_expect_state(&w, id, POSTERN_STATE_MAPPED);
 	world_fini(&w);
 }
 
@@ -631,7 +631,7 @@ Test(client, F23_a_renewal_fails)
 	w.servers[0].lifetime_s = 86400;
 	world_pass(&w, 1000);
 	for (int id = 0; id < N; id++)
-		world_expect_state(&w, id, POSTERN_HELD);
+		world_expect_state(&w, id, POSTERN_STATE_MAPPED);
 	world_fini(&w);
 }
 

@@ -175,7 +175,7 @@ Test(client, a_blind_attacker_does_not_get_an_answer_in)
 		cr_assert_not(world_deliver(&w, &w.servers[0], msg, len));
 	}
 	cr_expect_eq(postern_client_counters(w.client)->other_nonce, 100000);
-	world_expect_state(&w, 0, POSTERN_WAIT_RESPONSE);
+	world_expect_state(&w, 0, POSTERN_STATE_WAIT_RESPONSE);
 	world_fini(&w);
 }
 

@@ -167,7 +167,7 @@ Test(loop, a_later_run_holds_what_the_first_one_made)
 	cr_expect_eq(is.st_mode & 0777, 0600);
 	start(&s);
 	cr_assert(postern_client_fact(s.client, &cursor, &fact), "nothing was remembered");
-	cr_expect_eq(fact.state, POSTERN_HELD);
+	cr_expect_eq(fact.state, POSTERN_STATE_MAPPED);
 	cr_expect_eq(fact.want.internal_port, 8080);
 	cr_expect_eq(memcmp(fact.want.nonce, made.nonce, sizeof made.nonce), 0);
 	stop(&s);

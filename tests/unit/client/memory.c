@@ -61,7 +61,7 @@ Test(client, what_is_loaded_is_held_and_asked_for_no_more)
 
 	save_one(text, sizeof text);
 	cr_expect_eq(load(&w, text, 600), 0);
-	world_expect_state(&w, 0, POSTERN_HELD);
+	world_expect_state(&w, 0, POSTERN_STATE_MAPPED);
 	world_no_news(&w);
 	m.keep = true;
 	postern_mapping_add_description(&m, "web");
@@ -129,7 +129,7 @@ Test(client, a_wish_that_was_not_sent_yet_takes_over_what_is_loaded_later)
 		postern_client_load(w.client, text, strlen(text), w.now, WALL + 600, &skipped), 0);
 	cr_expect_eq(skipped, 0);
 	cr_expect_eq(world_news(&w, POSTERN_MAPPED).lifetime_s, 3000);
-	world_expect_state(&w, 0, POSTERN_HELD);
+	world_expect_state(&w, 0, POSTERN_STATE_MAPPED);
 	world_pass(&w, 1100);
 	cr_expect_eq(w.n_seen, 0, "it is held");
 	world_pass(&w, 600);
@@ -251,7 +251,7 @@ Test(client, what_was_deleted_before_it_was_known_is_loaded_by_itself)
 	cr_assert_eq(postern_client_delete(w.client, 0, w.now), 0);
 	world_news(&w, POSTERN_DELETED);
 	cr_assert_eq(load_into(&w, text), 0);
-	world_expect_state(&w, 1, POSTERN_HELD);
+	world_expect_state(&w, 1, POSTERN_STATE_MAPPED);
 	cr_expect_not(postern_client_event(w.client, &e), "nobody asked for it");
 	world_fini(&w);
 }
@@ -430,8 +430,8 @@ Test(client, two_servers_hold_one_mapping_after_loading_too)
 	cr_expect_eq(postern_client_map(w.client, &m, w.now), 0);
 	world_exchange(&w);
 	cr_expect_eq(w.n_seen, 0);
-	cr_expect_eq(world_fact(&w, 0, w.servers[0].id).state, POSTERN_HELD);
-	cr_expect_eq(world_fact(&w, 0, w.servers[1].id).state, POSTERN_HELD);
+	cr_expect_eq(world_fact(&w, 0, w.servers[0].id).state, POSTERN_STATE_MAPPED);
+	cr_expect_eq(world_fact(&w, 0, w.servers[1].id).state, POSTERN_STATE_MAPPED);
 	world_fini(&w);
 }
 

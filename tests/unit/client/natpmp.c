@@ -117,7 +117,7 @@ Test(client, rfc6886_s3_1_one_request_is_under_way_at_a_time)
 	w.servers[0].silent = false;
 	world_pass(&w, 60);
 	for (int id = 0; id < 3; id++)
-		world_expect_state(&w, id, POSTERN_HELD);
+		world_expect_state(&w, id, POSTERN_STATE_MAPPED);
 	world_fini(&w);
 }
 
@@ -134,7 +134,7 @@ Test(client, rfc6886_s3_3_a_kept_mapping_is_renewed_from_half_its_life_on)
 	world_pass(&w, 500);
 	cr_expect_gt(w.n_seen, seen);
 	cr_expect_eq(w.servers[0].last.external_port, 40001, "the port it has is the hint");
-	world_expect_state(&w, 0, POSTERN_HELD);
+	world_expect_state(&w, 0, POSTERN_STATE_MAPPED);
 	world_fini(&w);
 }
 
@@ -179,7 +179,7 @@ Test(client, rfc6886_s3_6_a_gateway_that_started_over_is_asked_for_all_again)
 		w.client, w.now, &w.servers[0].at[0], &all, msg, sizeof msg));
 	world_news(&w, POSTERN_RESTARTED);
 	world_pass(&w, 6);
-	world_expect_state(&w, 0, POSTERN_HELD);
+	world_expect_state(&w, 0, POSTERN_STATE_MAPPED);
 	cr_expect_leq(w.servers[0].held_until, w.now + 3600 * NS_PER_S);
 	cr_expect_gt(w.servers[0].held_until, w.now + 3590 * NS_PER_S);
 	world_fini(&w);

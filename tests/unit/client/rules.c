@@ -88,7 +88,7 @@ Test(client, rfc6887_s8_1_1_a_request_is_repeated_without_end)
 	cr_expect(w.n_seen > 2200 && w.n_seen < 2700, "%u in a month", w.n_seen);
 	w.servers[0].silent = false;
 	world_pass(&w, 1127);
-	world_expect_state(&w, 0, POSTERN_HELD);
+	world_expect_state(&w, 0, POSTERN_STATE_MAPPED);
 	world_fini(&w);
 }
 
@@ -161,7 +161,7 @@ Test(client, rfc6887_s8_3_an_errors_lifetime_is_cut_as_well)
 	w.servers[0].lifetime_s = UINT32_MAX;
 	postern_client_map(w.client, &m, w.now);
 	world_exchange(&w);
-	world_expect_state(&w, 0, POSTERN_ERROR_WAIT);
+	world_expect_state(&w, 0, POSTERN_STATE_ERROR_WAIT);
 	world_pass(&w, 86399);
 	cr_expect_eq(w.n_seen, 1);
 	world_pass(&w, 2);
@@ -246,9 +246,9 @@ Test(client, a_renewal_asks_for_what_is_held_and_the_old_state_lasts_meanwhile)
 	w.servers[0].silent = true;
 	postern_client_renew(w.client, 0, w.now + NS_PER_S);
 	world_pass(&w, 2);
-	world_expect_state(&w, 0, POSTERN_REFRESHING);
+	world_expect_state(&w, 0, POSTERN_STATE_REFRESHING);
 	world_pass(&w, 3600);
-	world_expect_state(&w, 0, POSTERN_WAIT_RESPONSE);
+	world_expect_state(&w, 0, POSTERN_STATE_WAIT_RESPONSE);
 	world_news(&w, POSTERN_SERVER_GONE);
 	world_news(&w, POSTERN_LOST);
 	world_fini(&w);
@@ -266,10 +266,10 @@ Test(client, a_refused_renewal_by_hand_leaves_what_is_held)
 	postern_client_renew(w.client, 0, w.now);
 	world_exchange(&w);
 	world_news(&w, POSTERN_REFUSED);
-	world_expect_state(&w, 0, POSTERN_HELD);
+	world_expect_state(&w, 0, POSTERN_STATE_MAPPED);
 	world_pass(&w, 3601);
 	world_news(&w, POSTERN_LOST);
-	world_expect_state(&w, 0, POSTERN_ENDED);
+	world_expect_state(&w, 0, POSTERN_STATE_ENDED);
 	world_fini(&w);
 }
 
@@ -283,6 +283,6 @@ Test(client, what_never_left_is_deleted_without_asking)
 	postern_client_map(w.client, &m, w.now);
 	cr_expect_eq(postern_client_delete(w.client, 0, w.now), 0);
 	world_news(&w, POSTERN_DELETED);
-	world_expect_state(&w, 0, POSTERN_ENDED);
+	world_expect_state(&w, 0, POSTERN_STATE_ENDED);
 	world_fini(&w);
 }

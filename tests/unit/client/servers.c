@@ -146,7 +146,7 @@ Test(client, rfc7488_s3_the_address_that_answered_is_kept_until_it_stops)
 	w.servers[0].deaf[1] = true;
 	world_pass(&w, 7200);
 	cr_expect_eq(look(&w, 0).address, 0, "it stopped");
-	cr_expect_eq(world_fact(&w, 0, w.servers[0].id).state, POSTERN_HELD);
+	cr_expect_eq(world_fact(&w, 0, w.servers[0].id).state, POSTERN_STATE_MAPPED);
 	world_fini(&w);
 }
 
@@ -203,9 +203,9 @@ Test(client, rfc7488_s4_several_servers_are_asked_at_once_with_nonces_of_their_o
 	cr_expect_not(pcp_nonce_eq(w.seen[0].msg.nonce, w.seen[1].msg.nonce));
 	cr_expect_not(pcp_nonce_eq(w.seen[0].msg.nonce, w.seen[2].msg.nonce));
 	cr_expect_not(pcp_nonce_eq(w.seen[1].msg.nonce, w.seen[2].msg.nonce));
-	cr_expect_eq(world_fact(&w, 0, w.servers[0].id).state, POSTERN_HELD);
-	cr_expect_eq(world_fact(&w, 0, w.servers[1].id).state, POSTERN_WAIT_RESPONSE);
-	cr_expect_eq(world_fact(&w, 0, w.servers[2].id).state, POSTERN_ENDED);
+	cr_expect_eq(world_fact(&w, 0, w.servers[0].id).state, POSTERN_STATE_MAPPED);
+	cr_expect_eq(world_fact(&w, 0, w.servers[1].id).state, POSTERN_STATE_WAIT_RESPONSE);
+	cr_expect_eq(world_fact(&w, 0, w.servers[2].id).state, POSTERN_STATE_ENDED);
 	world_fini(&w);
 }
 
@@ -288,7 +288,7 @@ Test(client, nothing_is_sent_before_there_is_a_way)
 	postern_client_map(w.client, &m, w.now);
 	world_pass(&w, 100);
 	cr_expect_eq(w.n_seen, 0);
-	world_expect_state(&w, 0, POSTERN_NOT_SENT);
+	world_expect_state(&w, 0, POSTERN_STATE_NOT_SENT);
 	postern_client_source(w.client, w.servers[0].id, 0, world_source(), false, w.now);
 	world_exchange(&w);
 	world_news(&w, POSTERN_MAPPED);
@@ -320,7 +320,7 @@ Test(client, an_address_of_the_other_family_makes_mappings_of_its_own_source)
 	w.servers[0].deaf[0] = true;
 	world_pass(&w, 4000);
 	cr_expect_eq(memcmp(w.servers[0].last.client.b, six, 16), 0);
-	cr_expect_eq(world_fact(&w, 0, w.servers[0].id).state, POSTERN_HELD);
+	cr_expect_eq(world_fact(&w, 0, w.servers[0].id).state, POSTERN_STATE_MAPPED);
 	world_fini(&w);
 }
 
@@ -392,7 +392,7 @@ Test(client, rfc7723_an_anycast_server_is_asked_for_its_epoch_before_anything_el
 		cr_expect_eq(w.seen[i].msg.opcode, PCP_ANNOUNCE);
 	w.servers[0].silent = false;
 	world_pass(&w, 60);
-	cr_expect_eq(world_fact(&w, 0, w.servers[0].id).state, POSTERN_HELD);
+	cr_expect_eq(world_fact(&w, 0, w.servers[0].id).state, POSTERN_STATE_MAPPED);
 	cr_expect_eq(w.servers[0].last.opcode, PCP_MAP);
 	world_fini(&w);
 }
@@ -457,7 +457,7 @@ Test(client, whoever_comes_back_to_an_old_source_does_not_end_what_is_made_there
 	for (unsigned i = 0; i < w.n_seen; i++)
 		cr_expect(w.seen[i].msg.lifetime_s != 0 ||
 			  memcmp(w.seen[i].datagram.source, other_source, 16) == 0);
-	cr_expect_eq(world_fact(&w, 0, w.servers[0].id).state, POSTERN_HELD);
+	cr_expect_eq(world_fact(&w, 0, w.servers[0].id).state, POSTERN_STATE_MAPPED);
 	world_fini(&w);
 }
 

@@ -85,7 +85,7 @@ Test(client, rfc6887_s9_a_second_refusal_of_version_2_is_no_news)
 			dialects += e.what == POSTERN_DIALECT;
 	}
 	cr_expect_eq(dialects, 1);
-	world_expect_state(&w, 0, POSTERN_HELD);
+	world_expect_state(&w, 0, POSTERN_STATE_MAPPED);
 	world_fini(&w);
 }
 
