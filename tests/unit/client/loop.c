@@ -14,26 +14,52 @@
 struct scene {
 	int server; // its socket
 	unsigned asked;
+	enum pcp_result refuses; // 0: it grants
 	struct postern_server as;
 	struct postern_client *client;
 	struct postern_loop *loop;
 	char folder[64], state[96];
 };
 
-static void set_up(struct scene *s)
+// A socket of the host's own, and where it is.
+static int listen_at(const struct postern_endpoint *wanted, struct postern_endpoint *out)
 {
-	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	static const uint8_t loopback[4] = {127, 0, 0, 1};
-	socklen_t length = sizeof sa;
+	struct sockaddr_storage sa;
+	socklen_t length = address_to_socket(wanted, 0, &sa);
+	int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 
-	*s = (struct scene){.folder = "/tmp/postern-loop.XXXXXX"};
-	s->server = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	cr_assert_eq(bind(s->server, (struct sockaddr *)&sa, sizeof sa), 0);
-	cr_assert_eq(getsockname(s->server, (struct sockaddr *)&sa, &length), 0);
-	s->as = (struct postern_server){.n_addresses = 1,
-		.addresses = {postern_endpoint_ip4(loopback, ntohs(sa.sin_port))}};
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&sa, length) == 0 &&
+		getsockname(fd, (struct sockaddr *)&sa, &length) == 0) {
+		*out = address_of_socket(&sa);
+		return fd;
+	}
+	close(fd);
+	return -1;
+}
+
+static struct postern_endpoint loopback(bool six)
+{
+	static const uint8_t four[4] = {127, 0, 0, 1};
+
+	return six ? (struct postern_endpoint){.ip = {[15] = 1}} : postern_endpoint_ip4(four, 0);
+}
+
+static void set_up_over(struct scene *s, bool six)
+{
+	const struct postern_endpoint here = loopback(six);
+
+	*s = (struct scene){.folder = "/tmp/postern-loop.XXXXXX", .as.n_addresses = 1};
+	s->server = listen_at(&here, &s->as.addresses[0]);
+	if (s->server < 0 && six)
+		cr_skip_test("no IPv6 here");
+	cr_assert_geq(s->server, 0);
 	cr_assert_not_null(mkdtemp(s->folder));
 	snprintf(s->state, sizeof s->state, "%s/state", s->folder);
+}
+
+static void set_up(struct scene *s)
+{
+	set_up_over(s, false);
 }
 
 static void start(struct scene *s)
@@ -72,6 +98,7 @@ static void answer(struct scene *s)
 	ssize_t n =
 		recvfrom(s->server, octets, sizeof octets, 0, (struct sockaddr *)&from, &length);
 	enum pcp_result result;
+	struct pcp_error error;
 	struct pcp_message m;
 
 	if (n < 0)
@@ -82,7 +109,9 @@ static void answer(struct scene *s)
 		m.external_ip = ip6_mapped(0xcb007105);
 		m.external_port = 40001;
 	}
-	n = (ssize_t)pcp_success_reply(octets, &m, m.lifetime_s, 1000);
+	error = (struct pcp_error){.result = s->refuses, .parsed = true, .lifetime_s = 30};
+	n = (ssize_t)(s->refuses ? pcp_error_reply(octets, (size_t)n, sizeof octets, &m, &error)
+				 : pcp_success_reply(octets, &m, m.lifetime_s, 1000));
 	cr_assert_eq(sendto(s->server, octets, (size_t)n, 0, (struct sockaddr *)&from, length), n);
 }
 
@@ -112,13 +141,13 @@ static int map(struct scene *s)
 	return postern_client_map(s->client, &want, postern_loop_now());
 }
 
-Test(loop, a_port_is_asked_for_and_given_back)
+static void ask_for_and_give_back(bool six)
 {
 	struct postern_event event;
 	struct scene s;
 	int id;
 
-	set_up(&s);
+	set_up_over(&s, six);
 	start(&s);
 	id = map(&s);
 	event = until(&s, POSTERN_MAPPED);
@@ -126,6 +155,58 @@ Test(loop, a_port_is_asked_for_and_given_back)
 	cr_expect_eq(event.external.port, 40001);
 	cr_assert_eq(postern_client_delete(s.client, id, postern_loop_now()), 0);
 	until(&s, POSTERN_DELETED);
+	stop(&s);
+	clear_up(&s);
+}
+
+Test(loop, a_port_is_asked_for_and_given_back)
+{
+	ask_for_and_give_back(false);
+}
+
+Test(loop, over_ipv6_a_port_is_asked_for_and_given_back)
+{
+	ask_for_and_give_back(true);
+}
+
+// RFC 6887 s.8.1.1 repeats after 3 s; until() waits for two.
+static void try_the_next_address(bool six)
+{
+	const struct postern_endpoint here = loopback(six);
+	struct scene s;
+	int closed;
+
+	set_up_over(&s, six);
+	s.as.addresses[s.as.n_addresses++] = s.as.addresses[0];
+	closed = listen_at(&here, &s.as.addresses[0]);
+	cr_assert_geq(closed, 0);
+	close(closed);
+	start(&s);
+	map(&s);
+	until(&s, POSTERN_MAPPED);
+	stop(&s);
+	clear_up(&s);
+}
+
+Test(loop, a_port_that_is_closed_moves_on_to_the_next_address_at_once)
+{
+	try_the_next_address(false);
+}
+
+Test(loop, over_ipv6_a_port_that_is_closed_moves_on_to_the_next_address_at_once)
+{
+	try_the_next_address(true);
+}
+
+Test(loop, over_ipv6_an_inner_nat_is_told)
+{
+	struct scene s;
+
+	set_up_over(&s, true);
+	s.refuses = PCP_ADDRESS_MISMATCH;
+	start(&s);
+	map(&s);
+	until(&s, POSTERN_INNER_NAT);
 	stop(&s);
 	clear_up(&s);
 }
