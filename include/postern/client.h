@@ -213,8 +213,8 @@ bool postern_client_receive(struct postern_client *client, uint64_t now_ns,
 void postern_client_unreachable(
 	struct postern_client *client, const struct postern_endpoint *server, uint64_t now_ns);
 
-// The machine slept or moved: the default route changed without a change of our addresses. Servers
-// that are silent are asked for their Epoch.
+// The machine slept or moved: the default route changed. Each server is asked for its Epoch, those
+// heard just now a little later: by the new route there may be another one.
 void postern_client_moved(struct postern_client *client, uint64_t now_ns);
 
 // ---- what became of it -----------------------------------------------------------------------

@@ -38,8 +38,7 @@ static void retire(struct postern_loop *loop, const struct postern_endpoint *to,
 		s->idle_since = now;
 }
 
-// True when the source is another one than before.
-static bool look_for_source(struct postern_loop *loop, struct loop_server *s, unsigned i, ns now)
+static void look_for_source(struct postern_loop *loop, struct loop_server *s, unsigned i, ns now)
 {
 	const struct postern_endpoint *to = &s->as.addresses[i];
 	struct loop_socket *fresh = probe(loop, to, s->as.interface), *old = NULL;
@@ -54,10 +53,10 @@ static bool look_for_source(struct postern_loop *loop, struct loop_server *s, un
 	if (fresh && old && memcmp(fresh->source, old->source, 16) == 0) {
 		old->idle_since = NEVER; // its port is the one that the server knows
 		sockets_close(loop, fresh);
-		return false;
+		return;
 	}
 	if (!fresh && !s->sources[i].known)
-		return false;
+		return;
 	if (s->sources[i].known) {
 		still_ours = sockets_has_address(loop, s->sources[i].ip);
 		retire(loop, to, s->as.interface, s->sources[i].ip, now);
@@ -67,24 +66,19 @@ static bool look_for_source(struct postern_loop *loop, struct loop_server *s, un
 	s->sources[i].known = fresh != NULL;
 	postern_client_source(
 		loop->client, s->id, i, fresh ? fresh->source : NULL, still_ours, now);
-	return true;
 }
 
-static bool look_for_sources(struct postern_loop *loop, ns now)
+static void look_for_sources(struct postern_loop *loop, ns now)
 {
-	bool changed = false;
-
 	for (unsigned n = 0; n < MOST_SERVERS; n++) {
 		struct loop_server *s = &loop->servers[n];
 		struct postern_server_fact fact;
 
 		for (unsigned i = 0; s->used && i < s->as.n_addresses; i++)
-			if (look_for_source(loop, s, i, now))
-				changed = true;
+			look_for_source(loop, s, i, now);
 		if (s->used && postern_client_server(loop->client, s->id, &fact) && fact.has_source)
 			memory_teach(loop, &s->as, now); // the engine can understand it now
 	}
-	return changed;
 }
 
 // ---- servers ---------------------------------------------------------------------------------
@@ -224,6 +218,8 @@ int servers_look(struct postern_loop *loop, ns now)
 	loop->routers = routers;
 	want(loop, &wanted);
 	drop_replaced(loop, &wanted, now);
+	if (moved) // those that stay may be others by this way, as an anycast one
+		postern_client_moved(loop->client, now);
 	for (unsigned i = 0; i < wanted.n; i++) {
 		error = add(loop, &wanted.servers[i], now);
 		// DHCP may name what cannot be a server; and more than there is room for.
@@ -231,8 +227,7 @@ int servers_look(struct postern_loop *loop, ns now)
 			return error;
 	}
 	servers_look_for_anycast(loop, now);
-	if (!look_for_sources(loop, now) && moved)
-		postern_client_moved(loop->client, now);
+	look_for_sources(loop, now);
 	return 0;
 }
 

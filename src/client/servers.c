@@ -325,11 +325,11 @@ void postern_client_unreachable(
 void postern_client_moved(struct postern_client *c, uint64_t now_ns)
 {
 	for (struct server *s = c->servers; s; s = s->next) {
-		if (s->heard != 0 && now_ns - s->heard < RENEWALS_APART && !s->gone)
-			continue;
+		bool just_heard = s->heard != 0 && !s->gone && now_ns - s->heard < RENEWALS_APART;
+
 		if (s->resting)
 			server_try_again(s, now_ns);
-		announce_start(s, now_ns);
+		announce_start(s, just_heard ? s->heard + RENEWALS_APART : now_ns);
 	}
 }
 

@@ -411,10 +411,12 @@ Test(client, whoever_moved_asks_silent_servers_for_their_epoch)
 	world_pass(&w, 1);
 	cr_expect_eq(w.n_seen, 1, "it was heard just now");
 	world_pass(&w, 10);
+	cr_expect_eq(w.n_seen, 2, "but on the old route");
+	cr_expect_eq(w.seen[1].msg.opcode, PCP_ANNOUNCE);
 	postern_client_moved(w.client, w.now);
 	world_exchange(&w);
-	cr_expect_eq(w.n_seen, 2);
-	cr_expect_eq(w.seen[1].msg.opcode, PCP_ANNOUNCE);
+	cr_expect_eq(w.n_seen, 3);
+	cr_expect_eq(w.seen[2].msg.opcode, PCP_ANNOUNCE);
 	world_no_news(&w);
 	world_fini(&w);
 }
