@@ -19,15 +19,16 @@ enum {
 	CONF_MAX_INTERFACES = 128,
 	CONF_MAX_REALMS = 128, // realm 0 is outside; each inside interface is one more
 	CONF_MAX_GROUPS = NAT_MAX_GROUPS,
-	CONF_MAX_ADDRESSES = 16, // of one interface
-	CONF_MAX_LISTEN = 16,    // of one group
-	CONF_NAME = 32,          // octets of a name, NUL included
-	CONF_RETA = 128,         // receive-side scaling entries
-	CONF_CUT = 64,           // an external address is owned in 64 pieces of 1024 ports
-	CONF_MAX_ADDRESSES6 = 8, // of one interface, its link-local one not counted
-	CONF_MAX_PASS = 64,      // nat-pass-through entries of one group
-	CONF_MAX_LOGS = 8,       // places that the NAT log goes to
-	CONF_MAX_TEXT = 1 << 20, // octets of YAML
+	CONF_MAX_ADDRESSES = 16,    // of one interface
+	CONF_MAX_LISTEN = 16,       // of one group
+	CONF_NAME = 32,             // octets of a name, NUL included
+	CONF_RETA = 128,            // receive-side scaling entries
+	CONF_CUT = 64,              // an external address is owned in 64 pieces of 1024 ports
+	CONF_MAX_ADDRESSES6 = 8,    // of one interface, its link-local one not counted
+	CONF_MAX_NEIGHBOURS = 1024, // static ones of one interface
+	CONF_MAX_PASS = 64,         // nat-pass-through entries of one group
+	CONF_MAX_LOGS = 8,          // places that the NAT log goes to
+	CONF_MAX_TEXT = 1 << 20,    // octets of YAML
 };
 
 #define CONF_ANYCAST ((ip4)0xc0000009) // 192.0.0.9: a PCP server, the nearest (RFC 7723)
@@ -61,6 +62,11 @@ struct conf_address6 {
 	uint8_t bits;
 };
 
+struct conf_neighbour { // a static one: never asked for, never forgotten
+	ip6 ip;         // IPv4 as mapped
+	uint8_t mac[6]; // of one station
+};
+
 struct conf_interface { // a port, or a VLAN on it
 	char name[CONF_NAME];
 	uint16_t port;    // index into ports
@@ -73,6 +79,8 @@ struct conf_interface { // a port, or a VLAN on it
 	struct conf_address addresses[CONF_MAX_ADDRESSES];
 	uint16_t n_addresses6; // 0: no IPv6 here
 	struct conf_address6 addresses6[CONF_MAX_ADDRESSES6];
+	uint32_t n_neighbours;
+	struct conf_neighbour *neighbours; // ascending by address, on-link, none of ours
 };
 
 struct conf_next_hop {
@@ -325,6 +333,9 @@ bool conf_passes(const struct conf_group *g, ip4 remote, uint8_t protocol, uint1
 // The next hop for an IPv6 destination, or PREFIX_NONE; and which interface has this address, -1.
 uint32_t conf_route6(const struct conf *c, ip6 destination);
 int conf_find_local6(const struct conf *c, ip6 address);
+
+// The static neighbour of this address; NULL: none.
+const struct conf_neighbour *conf_find_neighbour(const struct conf_interface *iface, ip6 ip);
 
 // The interface behind (port, VLAN); -1: none.
 int conf_find_interface(const struct conf *c, uint16_t port, uint16_t vlan);

@@ -48,9 +48,9 @@ void io_poll(struct io *io, ns now);
 const struct conf *io_conf(const struct io *io); // the snapshot in force
 // Swaps the snapshot, waits until no worker reads the old one, and returns that for
 // conf_destroy(). Groups that the old one had not, or under another name, start their Epoch now;
-// neighbours that are no longer on-link are forgotten. Devices are told of a port's new mtu. Where
-// one refuses a larger one (the log says why), interfaces of that port keep the old one in the new
-// snapshot, before anybody reads it.
+// neighbours that are no longer on-link, or no longer static, are forgotten. Devices are told of a
+// port's new mtu. Where one refuses a larger one (the log says why), interfaces of that port keep
+// the old one in the new snapshot, before anybody reads it.
 MUST_CHECK struct conf *io_publish(struct io *io, struct conf *new_conf, ns now);
 
 // The group's Epoch counts from `base` on (design D5).
@@ -79,8 +79,8 @@ struct shard *io_shard(struct io *io, uint16_t worker); // for wishes and counte
 	X(nd_advertisements_sent, "Neighbour advertisements sent, unsolicited ones included.")     \
 	X(nd_advertisements_received, "Neighbour advertisements received.")                        \
 	X(nd_solicitations_sent, "Neighbour solicitations sent, probes of stale ones included.")   \
-	X(arp_conflicts, "ARP or ND messages that contradicted a fresh neighbour, or claimed an "  \
-			 "address of ours.")                                                       \
+	X(arp_conflicts, "ARP or ND messages that contradicted a fresh or static neighbour, or "   \
+			 "claimed an address of ours.")                                            \
 	X(neighbour_news_lost, "Learned neighbours lost because control was behind.")              \
 	X(packets_waited, "Packets that had to wait for an ARP answer.")
 
@@ -170,6 +170,7 @@ struct io_neighbour {
 	uint16_t iface; // index into the snapshot's interfaces
 	ip6 ip;         // IPv4 as mapped
 	uint8_t mac[6];
+	bool is_static; // configured: stale and age_s say nothing
 	bool stale;     // not confirmed for half a minute, or disputed; used and asked again
 	uint32_t age_s; // since it was confirmed
 };

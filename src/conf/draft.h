@@ -31,11 +31,18 @@ struct said_route6 {
 	struct said_route6 *next;
 };
 
+struct said_neighbour {
+	ip6 ip; // IPv4 as mapped
+	uint8_t mac[6];
+	const struct node *ip_at, *mac_at;
+};
+
 struct said_interface {
 	const struct node *at;
 	char name[CONF_NAME];
 	char device[256]; // empty: a VLAN
-	const struct node *device_at, *parent_at, *vlan_at, *mtu_at, *addresses_at, *members_at;
+	const struct node *device_at, *parent_at, *vlan_at, *mtu_at, *addresses_at, *members_at,
+		*neighbours_at;
 	uint32_t order;     // in the file
 	uint32_t rank;      // in the table
 	uint32_t vlan, mtu; // 0: not said
@@ -50,6 +57,8 @@ struct said_interface {
 	struct said_address6 addresses6[CONF_MAX_ADDRESSES6];
 	struct said_route *routes;   // the gateway too, as 0.0.0.0/0
 	struct said_route6 *routes6; // gateway6 too, as ::/0
+	uint32_t n_neighbours;
+	struct said_neighbour *neighbours; // ascending by address once checked
 };
 
 struct said_prefix {
@@ -199,6 +208,7 @@ field_reader read_log;                   // read_log.c
 void set_timer_defaults(struct conf *c); // read_timers.c
 // Of a port; out is the struct said_interface.
 field_reader read_gateway, read_gateway6, read_routes; // read_routes.c
+field_reader read_static_neighbours;                   // neighbours.c
 
 // Of a group; out is the struct said_group.
 field_reader read_mapping_type, read_filtering, read_address_allocation; // read_policy.c
@@ -225,6 +235,7 @@ void check_pools(struct draft *d);      // check_pools.c
 void check_plans(struct draft *d);      // check_plans.c
 void check_policies(struct draft *d);   // check_policy.c
 void check_statics(struct draft *d);    // check_statics.c
+void check_neighbours(struct draft *d); // neighbours.c; behind the pools
 
 int draft_find_interface(const struct draft *d, const char *name); // -1: none
 // Two devices of which only one can be: the same, or on the same kernel interface.
@@ -243,6 +254,7 @@ MUST_CHECK bool build_members(
 // The snapshot; 0 or -ENOMEM. The draft is free of mistakes.
 MUST_CHECK int build_interfaces(struct draft *d); // build_interfaces.c
 MUST_CHECK int build_six(struct draft *d);        // build_six.c
+MUST_CHECK int build_neighbours(struct draft *d); // neighbours.c
 MUST_CHECK int build_pcp(struct draft *d);        // build_pcp.c
 MUST_CHECK int build_policies(struct draft *d);   // build_policies.c
 MUST_CHECK int build_groups(struct draft *d);     // build_groups.c

@@ -170,6 +170,17 @@ size_t leaf_octets(const char *text, uint8_t *out, size_t most)
 	return n / 2;
 }
 
+bool leaf_mac(const char *text, uint8_t out[6])
+{
+	for (size_t i = 0; i < 6; i++, text += 3) {
+		int high = hex_value(text[0]), low = high < 0 ? -1 : hex_value(text[1]);
+		if (low < 0 || text[2] != (i < 5 ? ':' : 0))
+			return false;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
 static bool is_letter_or_digit(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');

@@ -16,6 +16,7 @@ MUST_CHECK bool leaf_millis(const char *text, uint64_t *out);  // 300ms, 1s; 2 a
 MUST_CHECK bool leaf_percent(const char *text, uint64_t *out); // 10%
 // Pairs of hexadecimal digits, 1 to `most` of them; how many octets, 0: they are none.
 size_t leaf_octets(const char *text, uint8_t *out, size_t most);
+MUST_CHECK bool leaf_mac(const char *text, uint8_t out[6]); // 02:00:00:00:00:0a
 bool leaf_is_name(const char *text);   // letters, digits, - and _; fits CONF_NAME
 bool leaf_is_device(const char *text); // printable, without blanks, fits conf_port.device
 bool leaf_is_pci(const char *text);    // 0000:3b:00.1 or 3b:00.1, arguments may follow a comma

@@ -21,6 +21,7 @@ static void check_all(struct draft *d)
 	check_plans(d);
 	check_policies(d);
 	check_statics(d);
+	check_neighbours(d);
 }
 
 static int build_all(struct draft *d, const char *text, size_t len)
@@ -33,6 +34,8 @@ static int build_all(struct draft *d, const char *text, size_t len)
 	error = build_interfaces(d);
 	if (!error)
 		error = build_six(d);
+	if (!error)
+		error = build_neighbours(d);
 	if (!error)
 		error = build_pcp(d);
 	if (!error)

@@ -229,3 +229,21 @@ uint32_t conf_shard_clients(const struct conf *c)
 {
 	return portion(c->pcp_clients, c->n_workers);
 }
+
+const struct conf_neighbour *conf_find_neighbour(const struct conf_interface *iface, ip6 ip)
+{
+	uint32_t low = 0, high = iface->n_neighbours;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		const struct conf_neighbour *n = &iface->neighbours[middle];
+		int order = memcmp(n->ip.b, ip.b, sizeof ip.b);
+		if (order == 0)
+			return n;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}

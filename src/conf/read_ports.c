@@ -165,6 +165,7 @@ static void read_port(struct draft *d, const struct node *at)
 		{"gateway", read_gateway, 0, 0, 0},
 		{"gateway6", read_gateway6, 0, 0, 0},
 		{"routes", read_routes, 0, 0, 0},
+		{"static-neighbours", read_static_neighbours, 0, 0, 0},
 		{"icmp-errors", read_bool, offsetof(struct said_interface, icmp_errors), 0, 0},
 	};
 	struct said_interface *s = &d->interfaces[d->n_interfaces];

@@ -349,10 +349,16 @@ static json_t *neighbour_row(const struct conf *conf, const struct io_neighbour 
 	bool known = n->iface < conf->n_interfaces;
 	char address[IP6_TEXT];
 
-	return json_pack("{s:o,s:s,s:o,s:s,s:I}", "interface",
+	json_t *row = json_pack("{s:o,s:s,s:o,s:s}", "interface",
 		row_text(known ? conf->interfaces[n->iface].name : "?"), "address",
 		ip6_format(n->ip, address), "mac", mac_text(n->mac), "state",
-		n->stale ? "stale" : "reachable", "age_s", (json_int_t)n->age_s);
+		n->is_static ? "static"
+		: n->stale   ? "stale"
+			     : "reachable");
+
+	if (!n->is_static)
+		json_object_set_new(row, "age_s", number(n->age_s));
+	return row;
 }
 
 static void show_neighbours(struct ctl *ctl, struct client *c)

@@ -24,15 +24,44 @@ static bool is_other_group(const struct conf_group *old, const struct conf_group
 	return new_group->used && (!old->used || strcmp(old->name, new_group->name) != 0);
 }
 
-static bool keep_neighbour(const void *ctx, uint64_t key, ip6 name)
+static bool is_on_link(const struct conf *c, uint64_t key, ip6 name)
 {
-	const struct conf *c = ctx;
 	uint16_t i = neighbour_key_iface(key);
 
 	if (i >= c->n_interfaces)
 		return false;
 	return ip6_is_mapped(name) ? onlink_neighbour(&c->interfaces[i], ip6_to_ip4(name))
 				   : onlink6_neighbour(&c->interfaces[i], name);
+}
+
+static bool keep_neighbour(const void *ctx, uint64_t key, ip6 name, bool is_static)
+{
+	const struct conf *c = ctx;
+	uint16_t i = neighbour_key_iface(key);
+
+	if (is_static)
+		return i < c->n_interfaces && conf_find_neighbour(&c->interfaces[i], name);
+	return is_on_link(c, key, name);
+}
+
+static void set_static(
+	struct io *io, const struct conf *c, uint16_t i, const struct conf_neighbour *n, ns now)
+{
+	uint64_t key = ip6_is_mapped(n->ip) ? neighbour_key(i, ip6_to_ip4(n->ip))
+					    : neighbour_key6(&io->neighbours, i, n->ip);
+	char text[IP6_TEXT];
+
+	if (!neighbours_set_static(&io->neighbours, key, n->ip, n->mac, now))
+		log_error(io->log, "no place for the static neighbour %s on %s: it is asked for",
+			ip6_format(n->ip, text), c->interfaces[i].name);
+}
+
+void cell_set_static(struct io *io, const struct conf *c, ns now)
+{
+	for (uint16_t i = 0; i < c->n_interfaces; i++) {
+		for (uint32_t k = 0; k < c->interfaces[i].n_neighbours; k++)
+			set_static(io, c, i, &c->interfaces[i].neighbours[k], now);
+	}
 }
 
 struct conf *io_publish(struct io *io, struct conf *new_conf, ns now)
@@ -44,6 +73,7 @@ struct conf *io_publish(struct io *io, struct conf *new_conf, ns now)
 			io_epoch_reset(io, (uint8_t)i, now);
 	}
 	ports_raise_mtu(io, new_conf);
+	cell_set_static(io, new_conf, now); // first, so that nobody asks for them
 	rcu_assign_pointer(io->conf, new_conf);
 	urcu_qsbr_synchronize_rcu();
 	ports_lower_mtu(io);
@@ -79,7 +109,7 @@ static void log_news(const struct io *io, const struct learned *news, const char
 // The worker may have seen an older snapshot than the one in force.
 static void take_news(struct io *io, const struct learned *news, ns now)
 {
-	if (!keep_neighbour(io->conf, news->key, news->name))
+	if (!is_on_link(io->conf, news->key, news->name))
 		return;
 	enum neighbour_change change = neighbours_learn(
 		&io->neighbours, news->key, news->name, news->mac, news->word, now);
@@ -110,6 +140,7 @@ static void show_neighbour(const struct neighbours *t, uint32_t i, ns now, struc
 		.iface = neighbour_key_iface(p->key),
 		.ip = t->names[i],
 		.stale = p->value & NEIGHBOUR_FLAG_STALE,
+		.is_static = p->value & NEIGHBOUR_FLAG_STATIC,
 		.age_s = (uint32_t)(age / NS_PER_S),
 	};
 	neighbour_value_mac(p->value, out->mac);

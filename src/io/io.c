@@ -256,6 +256,7 @@ static int io_make(struct io *io, struct rng *rng)
 	if (error)
 		return error;
 	io->clock = clock_start();
+	cell_set_static(io, io->conf, io_now(io));
 	for (uint16_t i = 0; i < NAT_MAX_GROUPS; i++)
 		io_epoch_reset(io, (uint8_t)i, io_now(io));
 	error = pool_create(io, &plan);

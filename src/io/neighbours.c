@@ -48,18 +48,26 @@ static void place_clear(struct neighbours *t, uint32_t i)
 	t->n--;
 }
 
-static void place_fill(struct neighbours *t, uint32_t i, uint64_t key, const uint8_t mac[6], ns now)
+static void place_fill(
+	struct neighbours *t, uint32_t i, uint64_t key, ip6 name, uint64_t value, ns now)
 {
 	place_clear(t, i);
-	__atomic_store_n(&t->places[i].value, neighbour_value(mac, 0), __ATOMIC_RELEASE);
+	t->names[i] = name;
+	__atomic_store_n(&t->places[i].value, value, __ATOMIC_RELEASE);
 	__atomic_store_n(&t->places[i].key, key, __ATOMIC_RELEASE);
 	t->confirmed[i] = now;
 	t->n++;
 }
 
+static bool is_static(const struct neighbours *t, uint32_t i)
+{
+	return t->places[i].key != 0 && t->places[i].value & NEIGHBOUR_FLAG_STATIC;
+}
+
 // What the window of `key` offers; PLACE_NONE where it offers nothing.
 struct window {
-	uint32_t same, empty, oldest;
+	uint32_t same, empty;
+	uint32_t oldest; // that is not static
 };
 #define PLACE_NONE UINT32_MAX
 
@@ -73,7 +81,8 @@ static struct window window_look(const struct neighbours *t, uint64_t key)
 			w.same = i;
 		else if (t->places[i].key == 0)
 			w.empty = w.empty == PLACE_NONE ? i : w.empty;
-		else if (w.oldest == PLACE_NONE || t->confirmed[i] < t->confirmed[w.oldest])
+		else if (!is_static(t, i) &&
+			 (w.oldest == PLACE_NONE || t->confirmed[i] < t->confirmed[w.oldest]))
 			w.oldest = i;
 	}
 	return w;
@@ -101,7 +110,7 @@ static void set_flags(struct neighbours *t, uint32_t i, uint64_t flags)
 	__atomic_store_n(&t->places[i].value, mac | flags, __ATOMIC_RELEASE);
 }
 
-// What somebody with another MAC says of a known neighbour.
+// What somebody with another MAC says of a known neighbour who is not static.
 static enum neighbour_change contradict(
 	struct neighbours *t, uint32_t i, const uint8_t mac[6], enum neighbour_word word, ns now)
 {
@@ -125,6 +134,8 @@ enum neighbour_change neighbours_learn(struct neighbours *t, uint64_t key, ip6 n
 	struct window w = window_look(t, key);
 	uint32_t place = t->n < t->max ? w.empty : PLACE_NONE;
 
+	if (w.same != PLACE_NONE && is_static(t, w.same))
+		return has_mac(t, w.same, mac) ? NEIGHBOUR_KEPT : NEIGHBOUR_REFUSED;
 	if (w.same != PLACE_NONE)
 		return has_mac(t, w.same, mac) ? confirm(t, w.same, mac, now)
 					       : contradict(t, w.same, mac, word, now);
@@ -134,16 +145,51 @@ enum neighbour_change neighbours_learn(struct neighbours *t, uint64_t key, ip6 n
 		place = w.oldest;
 	if (place == PLACE_NONE)
 		return NEIGHBOUR_REFUSED;
-	t->names[place] = name;
-	place_fill(t, place, key, mac, now);
+	place_fill(t, place, key, name, neighbour_value(mac, 0), now);
 	return NEIGHBOUR_NEW;
+}
+
+// Of all who are not static, the next one round the table.
+static bool evict_any(struct neighbours *t)
+{
+	uint32_t n = neighbours_places(t);
+
+	for (uint32_t left = n; left > 0; left--) {
+		uint32_t i = t->evict_cursor;
+		t->evict_cursor = i + 1 < n ? i + 1 : 0;
+		if (t->places[i].key == 0 || is_static(t, i))
+			continue;
+		place_clear(t, i);
+		return true;
+	}
+	return false;
+}
+
+bool neighbours_set_static(
+	struct neighbours *t, uint64_t key, ip6 name, const uint8_t mac[6], ns now)
+{
+	struct window w = window_look(t, key);
+	uint64_t value = neighbour_value(mac, NEIGHBOUR_FLAG_STATIC);
+
+	if (w.same != PLACE_NONE) {
+		t->names[w.same] = name;
+		__atomic_store_n(&t->places[w.same].value, value, __ATOMIC_RELEASE);
+		return true;
+	}
+	bool full = t->n >= t->max;
+	uint32_t place =
+		w.empty == PLACE_NONE || (full && w.oldest != PLACE_NONE) ? w.oldest : w.empty;
+	if (place == PLACE_NONE || (full && place == w.empty && !evict_any(t)))
+		return false;
+	place_fill(t, place, key, name, value, now);
+	return true;
 }
 
 static void age_place(struct neighbours *t, uint32_t i, ns now)
 {
 	struct neighbour_place *p = &t->places[i];
 
-	if (p->key == 0 || now < t->confirmed[i] + NEIGHBOUR_STALE_NS)
+	if (p->key == 0 || is_static(t, i) || now < t->confirmed[i] + NEIGHBOUR_STALE_NS)
 		return;
 	if (now >= t->confirmed[i] + NEIGHBOUR_GONE_NS)
 		place_clear(t, i);
@@ -161,11 +207,11 @@ void neighbours_age(struct neighbours *t, uint32_t budget, ns now)
 	}
 }
 
-void neighbours_prune(struct neighbours *t, bool (*keep)(const void *ctx, uint64_t key, ip6 name),
-	const void *ctx)
+void neighbours_prune(struct neighbours *t, neighbour_keeper *keep, const void *ctx)
 {
 	for (uint32_t i = 0; i < neighbours_places(t); i++) {
-		if (t->places[i].key != 0 && !keep(ctx, t->places[i].key, t->names[i]))
+		if (t->places[i].key != 0 &&
+			!keep(ctx, t->places[i].key, t->names[i], is_static(t, i)))
 			place_clear(t, i);
 	}
 }

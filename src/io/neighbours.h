@@ -26,6 +26,7 @@ struct neighbour_place {
 };
 #define NEIGHBOUR_FLAG_STALE 1u
 #define NEIGHBOUR_FLAG_DISPUTED 2u // fresh, but another MAC claims it; stale as well
+#define NEIGHBOUR_FLAG_STATIC 4u   // configured: stays as it is, whatever is heard or not
 
 struct neighbours {
 	uint32_t mask; // homes - 1
@@ -35,7 +36,7 @@ struct neighbours {
 	ip6 *names;                     // by place: the address; the writer's alone
 	ns *confirmed;                  // likewise
 	ns *disputed;                   // likewise: since when, for NEIGHBOUR_FLAG_DISPUTED
-	uint32_t age_cursor;
+	uint32_t age_cursor, evict_cursor;
 };
 
 static inline uint64_t neighbour_key(uint16_t iface, ip4 ip)
@@ -98,7 +99,7 @@ static inline bool neighbours_find(const struct neighbours *t, uint64_t key, uin
 	return false;
 }
 
-// Reader. Whether `mac` is another than a fresh neighbour has.
+// Reader. Whether `mac` is another than a fresh or static neighbour has.
 static inline bool neighbours_contradict(
 	const struct neighbours *t, uint64_t key, const uint8_t mac[6])
 {
@@ -109,6 +110,14 @@ static inline bool neighbours_contradict(
 	return !(value & NEIGHBOUR_FLAG_STALE) || value & NEIGHBOUR_FLAG_DISPUTED;
 }
 
+// Reader.
+static inline bool neighbours_is_static(const struct neighbours *t, uint64_t key)
+{
+	uint64_t value;
+
+	return neighbours_find(t, key, &value) && value & NEIGHBOUR_FLAG_STATIC;
+}
+
 // ---- the writer's side -----------------------------------------------------------------------
 
 enum neighbour_change {
@@ -117,7 +126,7 @@ enum neighbour_change {
 	NEIGHBOUR_MOVED,    // known with another MAC
 	NEIGHBOUR_DISPUTED, // fresh with another MAC, which it keeps until its owner had his say
 	NEIGHBOUR_REFUSED,  // no room, or an answer nobody asked for about a stranger; still
-			    // disputed
+			    // disputed; a static one has another
 };
 
 enum neighbour_word {      // how far the news is believed
@@ -133,12 +142,16 @@ void neighbours_fini(struct neighbours *t);
 // `name` is the address that the key stands for, IPv4 as mapped.
 enum neighbour_change neighbours_learn(struct neighbours *t, uint64_t key, ip6 name,
 	const uint8_t mac[6], enum neighbour_word word, ns now);
+// Enters a static neighbour, or makes a known one static; an ordinary one gives way where there is
+// no room. False: its window, or the table, is full of static ones.
+MUST_CHECK bool neighbours_set_static(
+	struct neighbours *t, uint64_t key, ip6 name, const uint8_t mac[6], ns now);
 // Looks at `budget` places: marks the stale, removes the gone. A whole round takes
 // neighbours_places() / budget calls.
 void neighbours_age(struct neighbours *t, uint32_t budget, ns now);
 // Removes all for whom keep() says false.
-void neighbours_prune(struct neighbours *t, bool (*keep)(const void *ctx, uint64_t key, ip6 name),
-	const void *ctx);
+typedef bool neighbour_keeper(const void *ctx, uint64_t key, ip6 name, bool is_static);
+void neighbours_prune(struct neighbours *t, neighbour_keeper *keep, const void *ctx);
 uint32_t neighbours_places(const struct neighbours *t);
 
 #endif

@@ -175,9 +175,11 @@ static void ask(struct worker *w, const struct hop *hop)
 }
 
 // Half of the waiting room is for packets: he who disputes many neighbours keeps none of them out.
+// A static neighbour is believed without being asked.
 static void probe(struct worker *w, const struct hop *hop)
 {
 	if (w->waiting.n_seats < WAITING_SEATS / 2 &&
+		!neighbours_is_static(w->neighbours, hop->key) &&
 		waiting_put(&w->waiting, hop->key, NULL, w->now) == WAITING_ASK)
 		ask(w, hop);
 }

@@ -215,6 +215,10 @@ void nd_receive(struct worker *w, uint16_t iface, struct rte_mbuf *m, const stru
 void nd_ask(struct worker *w, uint16_t iface, ip6 ip);
 void nd_announce(struct worker *w);
 
+// cell.c
+// Enters the static neighbours of a snapshot that is about to be in force.
+void cell_set_static(struct io *io, const struct conf *c, ns now);
+
 // io.c
 sigset_t worker_signals(void); // those that drivers send to wake a worker
 

@@ -126,6 +126,7 @@ Test(conf, the_full_sample_says_what_it_says)
 	cr_assert_eq(c->timers.n_ports, 2);
 	cr_assert(c->ip6);
 	cr_assert_eq(c->n_routes6, 4);
+	cr_assert_eq(c->interfaces[0].n_neighbours, 2);
 	cr_assert_eq(g->n_listen, 1);
 	cr_assert_eq(g->listen[0], make_ip("192.0.2.1"));
 	cr_assert(g->listen_gateway && g->listen_anycast);

@@ -88,6 +88,13 @@ static const struct change changes[] = {
 		"  outside: {device: b, addresses: [198.51.100.2/24, '2001:db8:1::1/64'],\n"
 		"    gateway: 198.51.100.1, gateway6: 'fe80::1', icmp-errors: false}\n" GROUP,
 		NULL},
+	{PORTS GROUP, // and so are static neighbours
+		"ports:\n"
+		"  inside: {device: a, addresses: [100.64.0.1/10],\n"
+		"    static-neighbours: [{address: 100.64.0.2, mac: '02:00:00:00:00:0a'}]}\n"
+		"  outside: {device: b, addresses: [198.51.100.2/24], gateway: "
+		"198.51.100.1}\n" GROUP,
+		NULL},
 	// A deterministic group: whatever moves a port from one host to another.
 	{PORTS GROUP, PORTS PLANNED("100.64.0.0/28", "203.0.113.0/29", ""),
 		"t:6:27: nat-groups.g.port-allocation-type: found deterministic, expected "

@@ -102,8 +102,9 @@ uint32_t io_neighbours(
 
 	(void)now;
 	for (; n < max && *cursor < io->n_neighbours; n++)
-		out[n] = (struct io_neighbour){
-			.ip = ip6_mapped(0x64400000u + (*cursor)++), .age_s = 3};
+		out[n] = (struct io_neighbour){.ip = ip6_mapped(0x64400000u + *cursor),
+			.age_s = 3,
+			.is_static = (*cursor)++ % 50 == 0};
 	if (*cursor >= io->n_neighbours)
 		*cursor = 0;
 	return n;

@@ -258,6 +258,9 @@ Test(ctl, shows_neighbours_page_by_page)
 	expect_row(rows, 149,
 		"{\"interface\":\"inside\",\"address\":\"100.64.0.149\","
 		"\"mac\":\"00:00:00:00:00:00\",\"state\":\"reachable\",\"age_s\":3}");
+	expect_row(rows, 50,
+		"{\"interface\":\"inside\",\"address\":\"100.64.0.50\","
+		"\"mac\":\"00:00:00:00:00:00\",\"state\":\"static\"}");
 	json_decref(done);
 	json_decref(rows);
 	close(fd);

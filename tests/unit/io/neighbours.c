@@ -206,10 +206,11 @@ Test(io, full_table_refuses_askers_and_makes_room_for_answers)
 	neighbours_fini(&t);
 }
 
-static bool is_even(const void *ctx, uint64_t key, ip6 name)
+static bool is_even(const void *ctx, uint64_t key, ip6 name, bool is_static)
 {
 	(void)ctx;
 	(void)key;
+	(void)is_static;
 	return ip6_to_ip4(name) % 2 == 0;
 }
 
@@ -225,6 +226,108 @@ Test(io, pruning_forgets_whom_it_is_told_to)
 	for (uint32_t i = 0; i < 64; i++)
 		cr_assert_eq(neighbours_find(&t, neighbour_key(0, i), &value), i % 2 == 0);
 	cr_assert_eq(t.n, 32);
+	neighbours_fini(&t);
+}
+
+static bool set_static(struct neighbours *t, uint64_t key, const uint8_t mac[6])
+{
+	return neighbours_set_static(t, key, ip6_mapped((ip4)key), mac, NS_PER_S);
+}
+
+Test(io, static_neighbour_is_neither_moved_nor_forgotten)
+{
+	static const enum neighbour_word words[] = {
+		NEIGHBOUR_HEARSAY, NEIGHBOUR_ASKER, NEIGHBOUR_ANSWER};
+	struct neighbours t = table(16);
+	uint64_t key = neighbour_key(0, 1);
+
+	cr_assert(set_static(&t, key, mac_a));
+	cr_assert(neighbours_is_static(&t, key));
+	for (ns now = NS_PER_S; now < 3 * NEIGHBOUR_GONE_NS; now += NEIGHBOUR_STALE_NS / 2) {
+		for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+			cr_assert_eq(learn(&t, key, mac_b, words[i], now), NEIGHBOUR_REFUSED);
+			cr_assert_eq(learn(&t, key, mac_a, words[i], now), NEIGHBOUR_KEPT);
+		}
+		age_all(&t, now);
+		cr_assert(known(&t, key, mac_a, false), "never stale, so never asked");
+		cr_assert(neighbours_contradict(&t, key, mac_b));
+		cr_assert_not(neighbours_contradict(&t, key, mac_a));
+	}
+	cr_assert(neighbours_is_static(&t, key));
+	cr_assert_eq(t.n, 1);
+	neighbours_fini(&t);
+}
+
+Test(io, known_neighbour_becomes_static)
+{
+	struct neighbours t = table(16);
+	uint64_t key = neighbour_key(0, 1), value;
+
+	cr_assert_eq(learn(&t, key, mac_a, NEIGHBOUR_ANSWER, 1), NEIGHBOUR_NEW);
+	cr_assert_eq(learn(&t, key, mac_b, NEIGHBOUR_HEARSAY, 2), NEIGHBOUR_DISPUTED);
+	cr_assert_not(neighbours_is_static(&t, key));
+	cr_assert(set_static(&t, key, mac_b));
+	cr_assert(known(&t, key, mac_b, false));
+	cr_assert(set_static(&t, key, mac_a), "by a reload");
+	cr_assert(known(&t, key, mac_a, false));
+	age_all(&t, 2 * NEIGHBOUR_GONE_NS);
+	cr_assert(neighbours_find(&t, key, &value));
+	cr_assert_eq(value, neighbour_value(mac_a, NEIGHBOUR_FLAG_STATIC));
+	cr_assert_eq(t.n, 1);
+	neighbours_fini(&t);
+}
+
+// They count, and whoever came by ARP gives way to them, also when he is in another window.
+Test(io, static_neighbours_find_room_in_a_full_table)
+{
+	enum {
+		MAX = 100
+	};
+	for (uint32_t seed = 0; seed < 50; seed++) {
+		struct neighbours t = table(MAX);
+		struct rng rng;
+
+		rng_init_u64(&rng, seed);
+		t.secret = rng_secret(&rng);
+		for (uint32_t i = 0; i < MAX; i++)
+			(void)learn(&t, neighbour_key(0, i), mac_a, NEIGHBOUR_ASKER, NS_PER_S);
+		cr_assert_eq(t.n, MAX);
+		for (uint32_t i = 0; i < MAX; i++) {
+			cr_assert(set_static(&t, neighbour_key(1, i), mac_b));
+			cr_assert_eq(t.n, MAX);
+		}
+		cr_assert_not(set_static(&t, neighbour_key(2, 0), mac_b), "full of static ones");
+		cr_assert_eq(learn(&t, neighbour_key(0, 5), mac_a, NEIGHBOUR_ANSWER, NS_PER_S),
+			NEIGHBOUR_REFUSED);
+		for (uint32_t i = 0; i < MAX; i++)
+			cr_assert(known(&t, neighbour_key(1, i), mac_b, false));
+		neighbours_fini(&t);
+	}
+}
+
+static bool is_not_static(const void *ctx, uint64_t key, ip6 name, bool is_static)
+{
+	(void)ctx;
+	(void)key;
+	(void)name;
+	return !is_static;
+}
+
+Test(io, static_neighbour_that_was_removed_is_resolved_again)
+{
+	struct neighbours t = table(16);
+	uint64_t key = neighbour_key(0, 2), value;
+
+	cr_assert(set_static(&t, key, mac_a));
+	cr_assert_eq(
+		learn(&t, neighbour_key(0, 3), mac_a, NEIGHBOUR_ANSWER, NS_PER_S), NEIGHBOUR_NEW);
+	neighbours_prune(&t, is_even, NULL);
+	cr_assert(neighbours_is_static(&t, key));
+	neighbours_prune(&t, is_not_static, NULL);
+	cr_assert_not(neighbours_find(&t, key, &value));
+	cr_assert_eq(learn(&t, key, mac_b, NEIGHBOUR_ANSWER, NS_PER_S), NEIGHBOUR_NEW);
+	cr_assert(known(&t, key, mac_b, false));
+	cr_assert_not(neighbours_is_static(&t, key));
 	neighbours_fini(&t);
 }
 
