@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- postern.lua - what the scripts beside it share: who is where, how posternd learns its next hops, and a
--- measurement. docs/pktgen.md tells how to run them. Written for Pktgen-DPDK 23.03, Lua 5.3.
+-- postern.lua - what the scripts beside it share: who is where, and a measurement. docs/pktgen.md tells how to run
+-- them. Written for Pktgen-DPDK 23.03, Lua 5.3.
 --
 --   Pktgen port 0 -- inside [posternd] outside -- Pktgen port 1
 --
@@ -60,7 +60,8 @@ function P.finish()
 	end
 end
 
--- Addresses and MACs of what is sent in single mode, which is also what Pktgen uses for ARP.
+-- Addresses and MACs of what is sent in single mode. posternd needs to ask for nobody: Pktgen's MACs stand in its
+-- configuration, under static-neighbours.
 function P.setup()
 	pktgen.screen("off")
 	pktgen.set_proto("all", "udp")
@@ -78,7 +79,6 @@ function P.setup()
 		pktgen.quit()
 		os.exit(1)
 	end
-	P.neighbours()
 end
 
 -- Sends `n` frames of what the port is set to, and returns when they are gone.
@@ -90,17 +90,6 @@ function P.send(port, n, rate)
 		pktgen.delay(20)
 	until not P.is_sending(port)
 	pktgen.set(port, "count", 0)
-end
-
--- posternd takes the MAC of who asks it by ARP, uses it for three minutes and asks for it in the last two and a
--- half. Nobody has to answer in a shorter run. Pktgen keeps an ARP frame until its next burst: hence the one.
-function P.neighbours()
-	for _, port in ipairs({ P.inside, P.outside }) do
-		pktgen.send_arp(port, "request")
-		pktgen.delay(50)
-		P.send(port, 1)
-	end
-	pktgen.delay(200)
 end
 
 local function counters()
@@ -122,7 +111,7 @@ function P.now()
 end
 
 function P.tell(name, from, to, sent, received, seconds)
-	local lost = math.max(0, sent - received) -- posternd's own ARP requests arrive, too
+	local lost = math.max(0, sent - received) -- gratuitous ARP of posternd arrives, too
 	local share = sent > 0 and 100 * lost / sent or 0
 	print(string.format("%-12s %s -> %s  sent %d (%.3f Mpps)  received %d (%.3f Mpps)  lost %d (%.4f %%)",
 		name, from, to, sent, sent / seconds / 1e6, received, received / seconds / 1e6, lost, share))
@@ -152,7 +141,6 @@ end
 
 -- Sends `n` frames from the inside at `rate` percent.
 function P.measure_once(name, ways, n, rate)
-	P.neighbours()
 	P.count(name, ways, function()
 		local start = P.now()
 		P.send(P.inside, n, rate)
@@ -163,8 +151,6 @@ end
 -- Sends for P.seconds from the first port of every way. A start fills all buffers of the port while the lcore
 -- does nothing else, and it would make up for lost time afterwards: so ports start at a trickle.
 function P.measure(name, ways)
-	assert(P.seconds <= 150, "DURATION: at most 150, or posternd forgets its next hops")
-	P.neighbours()
 	P.count(name, ways, function()
 		for _, way in ipairs(ways) do
 			pktgen.set(way[1], "rate", TRICKLE)

@@ -146,6 +146,24 @@ Test(conf, the_demo_loads)
 	conf_destroy(load_sample("demo.yaml"));
 }
 
+// A packet generator answers no ARP.
+Test(conf, the_samples_for_pktgen_ask_for_nobody)
+{
+	static const char *const names[] = {"pktgen.yaml", "pktgen-nic.yaml"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct conf *c = load_sample(names[i]);
+
+		for (uint32_t k = c->n_interfaces; k < c->n_next_hops; k++) {
+			const struct conf_next_hop *hop = &c->next_hops[k];
+			cr_assert(conf_find_neighbour(
+				&c->interfaces[hop->iface], ip6_mapped(hop->gateway)));
+		}
+		cr_assert_eq(c->n_next_hops, 4);
+		conf_destroy(c);
+	}
+}
+
 Test(conf, counts_and_times_have_suffixes)
 {
 	struct conf *c = make_conf(PORTS GROUP
