@@ -76,17 +76,6 @@ void read_static_neighbours(
 
 // ---- checking --------------------------------------------------------------------------------
 
-static bool is_own(const struct said_interface *s, ip6 ip)
-{
-	bool own = false;
-
-	for (uint32_t i = 0; i < s->n_addresses; i++)
-		own |= ip6_eq(ip6_mapped(s->addresses[i].address.ip), ip);
-	for (uint32_t i = 0; i < s->n_addresses6; i++)
-		own |= ip6_eq(s->addresses6[i].ip, ip);
-	return own;
-}
-
 static bool is_on_link(const struct said_interface *s, ip6 ip)
 {
 	bool on_link = leaf_is_link_local6(ip) && s->n_addresses6 > 0;
@@ -98,8 +87,34 @@ static bool is_on_link(const struct said_interface *s, ip6 ip)
 	return on_link;
 }
 
-// What else we answer ARP for on this port, as onlink_is_ours() has it: addresses of pools
-// outside, listen addresses inside.
+static const struct node *find_address(const struct said_interface *s, ip6 ip)
+{
+	for (uint32_t i = 0; i < s->n_addresses; i++) {
+		if (ip6_eq(ip6_mapped(s->addresses[i].address.ip), ip))
+			return s->addresses[i].at;
+	}
+	for (uint32_t i = 0; i < s->n_addresses6; i++) {
+		if (ip6_eq(s->addresses6[i].ip, ip))
+			return s->addresses6[i].at;
+	}
+	return NULL;
+}
+
+// Of the ports: an outside address, and one of IPv6, is ours in every realm.
+static const struct node *find_own(const struct draft *d, const struct said_interface *s, ip6 ip)
+{
+	const struct node *own = NULL;
+
+	for (uint32_t i = 0; i < d->n_interfaces && !own; i++) {
+		const struct said_interface *o = &d->interfaces[i];
+		if (o == s || o->side == CONF_OUTSIDE || !ip6_is_mapped(ip))
+			own = find_address(o, ip);
+	}
+	return own;
+}
+
+// What we answer ARP for besides, as onlink_is_ours() has it: addresses of pools outside, listen
+// addresses inside.
 static const struct node *find_other_own(
 	const struct draft *d, const struct said_interface *s, ip4 ip)
 {
@@ -121,21 +136,16 @@ static void check_neighbour(
 	struct draft *d, const struct said_interface *s, const struct said_neighbour *n)
 {
 	bool six = !ip6_is_mapped(n->ip);
+	const struct node *own = find_own(d, s, n->ip);
 	char place[PLACE_TEXT];
 
-	if (is_own(s, n->ip)) {
-		complain(&d->critic, n->ip_at, "another host: this is an address of %s itself",
-			s->name);
-		return;
-	}
-	if (!s->unsure && !is_on_link(s, n->ip)) {
+	if (!own && !six)
+		own = find_other_own(d, s, ip6_to_ip4(n->ip));
+	if (own)
+		complain(&d->critic, n->ip_at, "another host: this is %s", node_place(own, place));
+	else if (!s->unsure && !is_on_link(s, n->ip))
 		complain(&d->critic, n->ip_at, "a host in %s subnet of %s%s", six ? "an IPv6" : "a",
 			s->name, six && s->n_addresses6 > 0 ? ", or a link-local one" : "");
-		return;
-	}
-	const struct node *own = six ? NULL : find_other_own(d, s, ip6_to_ip4(n->ip));
-	if (own)
-		complain(&d->critic, n->ip_at, "another host: it is %s", node_place(own, place));
 }
 
 static int compare_neighbours(const void *left, const void *right)

@@ -298,6 +298,38 @@ static void check_statics(const struct conf *c)
 	}
 }
 
+static bool is_in_subnet(const struct conf_interface *f, ip6 ip)
+{
+	bool in = f->n_addresses6 > 0 && ip.b[0] == 0xfe && (ip.b[1] & 0xc0) == 0x80;
+
+	for (uint32_t j = 0; j < f->n_addresses6; j++) {
+		struct prefix6 p = {f->addresses6[j].ip, f->addresses6[j].bits};
+		in |= prefix6_has(&p, ip);
+	}
+	for (uint32_t j = 0; ip6_is_mapped(ip) && j < f->n_addresses; j++) {
+		ip4 mask = prefix4_mask(f->addresses[j].bits);
+		in |= ((f->addresses[j].ip ^ ip6_to_ip4(ip)) & mask) == 0;
+	}
+	return in;
+}
+
+static void check_neighbours(const struct conf *c, const struct conf_interface *f)
+{
+	cr_assert_leq(f->n_neighbours, CONF_MAX_NEIGHBOURS);
+	for (uint32_t j = 0; j < f->n_neighbours; j++) {
+		const struct conf_neighbour *n = &f->neighbours[j];
+		ip4 old = ip6_is_mapped(n->ip) ? ip6_to_ip4(n->ip) : 0;
+		const struct conf_local *l = old ? conf_find_local(c, f->realm, old) : NULL;
+		cr_assert(j == 0 || memcmp(n[-1].ip.b, n->ip.b, sizeof n->ip.b) < 0);
+		cr_assert_eq(conf_find_neighbour(f, n->ip), n);
+		cr_assert(is_in_subnet(f, n->ip));
+		cr_assert(!l || l->kind == CONF_LOCAL_ANYCAST ||
+			  (l->kind == CONF_LOCAL_POOL && f->side == CONF_INSIDE));
+		cr_assert_eq(conf_find_local6(c, n->ip), -1);
+		cr_assert_eq(n->mac[0] & 1, 0);
+	}
+}
+
 static void check_interfaces(const struct conf *c)
 {
 	bool taken[CONF_MAX_REALMS] = {false};
@@ -322,6 +354,7 @@ static void check_interfaces(const struct conf *c)
 		for (uint32_t j = 0; j < f->n_addresses6; j++)
 			cr_assert_eq(conf_find_local6(c, f->addresses6[j].ip), i);
 		cr_assert(f->n_addresses6 == 0 || (c->ip6 && f->mtu >= 1280));
+		check_neighbours(c, f);
 	}
 	for (uint32_t i = c->n_interfaces; i < c->n_next_hops; i++)
 		cr_assert_neq(

@@ -165,15 +165,26 @@ static const struct mistake mistakes[] = {
 						     "[198.51.100.8/29]\n"
 						     "    pcp: {listen: [100.64.0.7]}\n",
 		{"t:4:35: " AT "[0].address: found '100.64.0.1', expected another host: this is "
-		 "an address of inside itself",
+		 "ports.inside.addresses[0] (line 3)",
 			"t:4:84: " AT "[1].address: found '2001:db8::1', expected another host: "
-			"this is an address of inside itself",
-			"t:4:136: " AT "[2].address: found '100.64.0.7', expected another host: it "
-			"is nat-groups.g.pcp.listen[0] (line 13)",
+			"this is ports.inside.addresses[1] (line 3)",
+			"t:4:136: " AT "[2].address: found '100.64.0.7', expected another host: "
+			"this is nat-groups.g.pcp.listen[0] (line 13)",
 			"t:8:35: " OUT "[0].address: found '198.51.100.2', expected another host: "
-			"this is an address of outside itself",
+			"this is ports.outside.addresses[0] (line 7)",
 			"t:8:86: " OUT "[1].address: found '198.51.100.9', expected another host: "
-			"it is nat-groups.g.external-address-pool[0] (line 12)"}},
+			"this is nat-groups.g.external-address-pool[0] (line 12)"}},
+	// Another port's: outside ones, and all of IPv6, are ours in every realm.
+	{"ports:\n"
+	 "  inside: {device: a, addresses: [198.51.100.1/24, '2001:db8::1/32'],\n"
+	 "    static-neighbours: [{address: 198.51.100.2" MAC ", {address: '2001:db8:ff::2'" MAC
+	 "]}\n"
+	 "  outside: {device: b, addresses: [198.51.100.2/24, '2001:db8:ff::2/64'],\n"
+	 "    static-neighbours: [{address: 198.51.100.1" MAC "]}\n" GROUP,
+		{"t:3:35: " AT "[0].address: found '198.51.100.2', expected another host: this is "
+		 "ports.outside.addresses[0] (line 4)",
+			"t:3:86: " AT "[1].address: found '2001:db8:ff::2', expected another host: "
+			"this is ports.outside.addresses[1] (line 4)"}},
 	// Twice.
 	{WITH("[{address: 100.64.0.9" MAC ", {address: '2001:db8::9'" MAC
 	      ", {address: 100.64.0.9, mac: '02:00:00:00:00:0b'}, {address: "
@@ -199,7 +210,7 @@ static const struct mistake mistakes[] = {
 		{"t:8:5: " OUT ": found too many neighbours, expected at most 8 on all ports, half "
 		 "of limits.neighbours",
 			"t:8:35: " OUT "[0].address: found '198.51.100.2', expected another host: "
-			"this is an address of outside itself"}},
+			"this is ports.outside.addresses[0] (line 7)"}},
 };
 
 Test(conf, mistakes_in_static_neighbours)
