@@ -217,6 +217,8 @@ struct conf {
 	struct conf_next_hop *next_hops;
 	struct prefix_table routes[CONF_MAX_REALMS];      // by realm: index of a next hop
 	struct prefix_table subscribers[CONF_MAX_REALMS]; // by realm: group id
+	uint64_t groups_of[CONF_MAX_REALMS]; // by realm: bits of the groups that have subscribers
+					     // there
 	uint32_t n_routes6;
 	struct conf_route6 *routes6; // longest prefix first
 

@@ -121,6 +121,8 @@ static int build_subscribers(struct draft *d)
 		int error = prefix_table_create(&d->c->subscribers[f->realm], entries, n);
 		if (error)
 			return error;
+		while (n > 0)
+			d->c->groups_of[f->realm] |= UINT64_C(1) << entries[--n].value;
 	}
 	return 0;
 }

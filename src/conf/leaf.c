@@ -78,7 +78,7 @@ bool leaf_percent(const char *text, uint64_t *out)
 
 bool leaf_span(const char *text, uint32_t *first, uint32_t *last)
 {
-	uint64_t low, high;
+	uint64_t low = 0, high;
 	const char *at = read_digits(text, &low);
 
 	high = low;

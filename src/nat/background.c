@@ -51,9 +51,10 @@ static bool step_leases(struct nat *n, uint32_t now_s)
 
 static bool rest_is_due(const struct nat *n, uint32_t now_s)
 {
-	uint32_t at_s = n->rests[n->rest_head].at_protocol >> 2;
+	uint32_t at_s = n->rests[n->rest_head].at_protocol >> 2, hold = n->timers.hold_down;
 
-	return n->rest_count > 0 && ((now_s - at_s) & UINT32_MAX >> 2) > n->timers.hold_down;
+	// For so many seconds at least; the one it began in may be nearly over.
+	return n->rest_count > 0 && (hold == 0 || ((now_s - at_s) & UINT32_MAX >> 2) > hold);
 }
 
 static bool step_rests(struct nat *n, uint32_t now_s)

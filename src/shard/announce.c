@@ -23,13 +23,7 @@ enum {
 
 static bool has_subscribers(const struct conf *c, uint8_t realm, uint32_t group)
 {
-	const struct prefix_table *t = &c->subscribers[realm];
-
-	for (uint32_t i = 0; i < t->n; i++) {
-		if (t->value[i] == group)
-			return true;
-	}
-	return false;
+	return c->groups_of[realm] >> group & 1;
 }
 
 // A NAT-PMP announcement tells the one external address; a group with several has none to tell.

@@ -146,7 +146,7 @@ postern_start() # [FILE]
 	cgn posternd -c "${1:-$LAB_CONFIG}" >>"$LAB_LOG" 2>&1 </dev/null &
 	LAB_POSTERN=$!
 	echo "$LAB_POSTERN" >"$LAB_DIR/posternd.pid"
-	lab_eventually 20 postern_answers
+	lab_eventually 60 postern_answers
 }
 
 postern_answers()

@@ -96,6 +96,23 @@ Test(nat, new_timers_count_at_once)
 	world_close(&w);
 }
 
+Test(nat, t_6888_8_without_a_hold_down_a_port_is_free_in_the_same_second)
+{
+	struct world w = world_simple(64);
+	struct nat_timers timers = WORLD_TIMERS;
+	struct nat_key key = key_of(HOST, NAT_UDP, 1);
+
+	timers.hold_down = 0;
+	nat_set_timers(w.nat, &timers);
+	world_out(&w, key);
+	while (world_has(&w, key))
+		world_pass(&w, 1);
+	while (nat_step(w.nat, w.now_s))
+		;
+	cr_expect_eq(nat_counters(w.nat)->resting, 0);
+	world_close(&w);
+}
+
 // The tick of a slot has 16 bits: a timer longer than the tick could count would never end.
 Test(nat, the_longest_timers_still_end)
 {
