@@ -66,14 +66,13 @@ static uint64_t sum_tail(const uint8_t *at, size_t len)
 	return sum;
 }
 
+// The halves are added to each other; the upper one gets the lower one's carry, and is the result.
 // Keeps the difference between a sum that is zero and one that is a multiple of 0xffff.
 static uint16_t fold_u64(uint64_t sum)
 {
-	sum = (sum & UINT32_MAX) + (sum >> 32);
-	sum = (sum & UINT32_MAX) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	uint32_t half = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
+
+	return (uint16_t)((half + (half << 16 | half >> 16)) >> 16);
 }
 
 static inline uint64_t sum_wide(const uint8_t *at, size_t len)
