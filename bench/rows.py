@@ -2,9 +2,10 @@
 """Rows of the benchmarks, one JSON object a line, and the budgets they are held against.
 
 A budget's name in bench/budgets.json is BENCH/OPERATION/MAPPINGS. A program that tells its rows apart
-by more than that (a device, a table, a number of workers) has those values in between, and a row
-without mappings has no number at the end: worker/fill/step/16515072. The budget is the most that a
-figure may be, or {"least": x}; "aim" beside it is what would be better still.
+by more than that (a device, a table, a number of workers) has those values in between; they may be
+left out, but for what of it is measured, or which part. A row without mappings has no number at the
+end: worker/fill/step/16515072. The budget is the most that a figure may be, or {"least": x}; "aim"
+beside it is what would be better still.
 """
 
 import json
@@ -68,6 +69,8 @@ class Budget:
             return None
         values = apart(row)
         if any(word not in values for word in self.words):
+            return None
+        if any(name in row and str(row[name]) not in self.words for name in ("what", "part")):
             return None
         return len(values) - len(self.words)
 
