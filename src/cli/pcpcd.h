@@ -124,7 +124,6 @@ struct pcpcd_line {
 bool pcpcd_say(struct pcpcd_told *told, const struct postern_event *event,
 	const struct pcpcd_want *want, const char *server, struct pcpcd_line *out);
 const char *pcpcd_advice(unsigned result); // what a result code means and what to do
-const char *pcpcd_protocol_name(uint8_t protocol, char out[4]);
 char *pcpcd_server_format(const struct postern_server_fact *server, char out[PCPCD_SERVER_TEXT]);
 
 // ---- pcpcd_status.c: what is known about every mapping ---------------------------------------

@@ -2,6 +2,8 @@
 // What became of a port, in words: one line for each change, none for what stays as it is.
 #include "pcpcd.h"
 
+#include "pcpc.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -50,16 +52,6 @@ const char *pcpcd_advice(unsigned result)
 	return "a code that this program does not know: ask the operator of the NAT";
 }
 
-const char *pcpcd_protocol_name(uint8_t protocol, char out[4])
-{
-	if (protocol == 6)
-		return "tcp";
-	if (protocol == 17)
-		return "udp";
-	snprintf(out, 4, "%u", protocol);
-	return out;
-}
-
 static char *endpoint_format(const struct postern_endpoint *e, char out[PCPCD_SERVER_TEXT])
 {
 	char text[IP6_TEXT];
@@ -94,7 +86,7 @@ static char *subject(const struct pcpcd_want *w, char out[PCPCD_NAME + 16])
 	char protocol[4];
 
 	snprintf(out, PCPCD_NAME + 16, "%s (%s %u)", w->name,
-		pcpcd_protocol_name(w->protocol, protocol), w->internal_port);
+		pcpc_protocol_text(w->protocol, protocol), w->internal_port);
 	return out;
 }
 

@@ -2,6 +2,8 @@
 // One line of JSON for each mapping at each server.
 #include "pcpcd.h"
 
+#include "pcpc.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -87,7 +89,7 @@ char *pcpcd_status_line(const struct pcpcd_row *row, uint64_t now_ns)
 	enum postern_state state = row->fact ? row->fact->state : POSTERN_STATE_NOT_SENT;
 	char protocol[4], *text;
 	json_t *line = json_pack("{s:s, s:s, s:s}", "name", w->name, "state",
-		postern_state_name(state), "protocol", pcpcd_protocol_name(w->protocol, protocol));
+		postern_state_name(state), "protocol", pcpc_protocol_text(w->protocol, protocol));
 
 	if (!line)
 		return NULL;

@@ -110,18 +110,6 @@ static uint32_t groups(const struct nat *n)
 	return (n->session_high + SESSION_GROUP - 1) / SESSION_GROUP;
 }
 
-static void earn_credit(struct nat *n, uint32_t now_s)
-{
-	uint32_t all = groups(n);
-	uint64_t credit = (uint64_t)(now_s - n->session_s) * (all / SWEEP_PERIOD_S + 1);
-
-	if (now_s == n->session_s)
-		return;
-	credit += n->session_credit;
-	n->session_credit = credit > all ? all : (uint32_t)credit;
-	n->session_s = now_s;
-}
-
 // Gathers those of a group that look old; says when the others may.
 static uint32_t gather(struct nat *n, uint32_t group, uint32_t now_s, uint32_t *old)
 {
@@ -149,7 +137,7 @@ static bool sweep(struct nat *n, uint32_t now_s)
 {
 	uint32_t old[STEP_ENDS], count = 0, budget = SWEEP_GROUPS;
 
-	earn_credit(n, now_s);
+	credit_earn(&n->session_credit, &n->session_s, now_s, groups(n), SWEEP_PERIOD_S);
 	while (budget >= DUE_COST && n->session_credit > 0 && count + SESSION_GROUP <= STEP_ENDS) {
 		uint32_t group = n->session_at++;
 

@@ -156,14 +156,6 @@ static void end_if_idle(struct nat *n, const uint32_t *suspects, uint32_t count,
 	}
 }
 
-static void earn_lines(struct nat *n, uint32_t all, uint32_t now_s)
-{
-	uint64_t earned = (uint64_t)(now_s - n->sweep_s) * (all / SWEEP_PERIOD_S + 1);
-
-	n->sweep_credit = earned + n->sweep_credit > all ? all : n->sweep_credit + (uint32_t)earned;
-	n->sweep_s = now_s;
-}
-
 static void sweep_lines(struct nat *n, uint32_t all, uint32_t now_s)
 {
 	uint32_t count = 0, suspects[STEP_ITEMS + 4];
@@ -183,8 +175,7 @@ static bool step_sweep(struct nat *n, uint32_t now_s)
 {
 	uint32_t all = n->n_lines + PROBE_MAX;
 
-	if (now_s != n->sweep_s)
-		earn_lines(n, all, now_s);
+	credit_earn(&n->sweep_credit, &n->sweep_s, now_s, all, SWEEP_PERIOD_S);
 	if (n->sweep_credit > 0)
 		sweep_lines(n, all, now_s);
 	return n->sweep_credit > 0;

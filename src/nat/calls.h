@@ -262,6 +262,21 @@ bool run_choose(
 bool run_claim(
 	struct nat *n, const struct nat_policy *policy, uint32_t subscriber, struct run *run);
 
+// ---- sweeps that look at `all` things once in a period -----------------------------------------
+
+// What may be looked at since `since_s`, added to `credit`: never more than all of them.
+static inline void credit_earn(
+	uint32_t *credit, uint32_t *since_s, uint32_t now_s, uint32_t all, uint32_t period_s)
+{
+	uint64_t sum;
+
+	if (now_s == *since_s)
+		return;
+	sum = (uint64_t)(now_s - *since_s) * (all / period_s + 1) + *credit;
+	*credit = sum > all ? all : (uint32_t)sum;
+	*since_s = now_s;
+}
+
 // ---- subscribers.c ---------------------------------------------------------------------------
 
 #define NO_SUBSCRIBER UINT32_MAX

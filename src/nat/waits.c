@@ -74,13 +74,7 @@ bool step_waits(struct nat *n, uint32_t now_s)
 
 	if (!n->waits || all == 0)
 		return false;
-	if (now_s != n->block_s) {
-		uint64_t earned = (uint64_t)(now_s - n->block_s) * (all / SWEEP_PERIOD_S + 1);
-
-		n->block_credit =
-			earned + n->block_credit > all ? all : n->block_credit + (uint32_t)earned;
-		n->block_s = now_s;
-	}
+	credit_earn(&n->block_credit, &n->block_s, now_s, all, SWEEP_PERIOD_S);
 	for (uint32_t i = 0; i < SWEEP_ITEMS && n->block_credit > 0 && events_have_room(n); i++) {
 		n->block_at = n->block_at + 1 < all ? n->block_at + 1 : 0;
 		sweep_one(n, n->block_at, n_blocks);
