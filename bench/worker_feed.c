@@ -188,12 +188,13 @@ static uint32_t arrived(struct feed *f, enum role role, uint64_t t, uint32_t mos
 {
 	double rate = f->order.rate[role];
 	struct report *r = f->now;
-	uint64_t due, waiting;
+	uint64_t due, gone = r->given[role] + r->missed[role], waiting;
 
 	if (rate <= 0)
 		return most;
-	due = (uint64_t)((double)(t - f->began) * rate);
-	waiting = due - r->given[role] - r->missed[role];
+	// The turn in which an order is taken up began before the order did.
+	due = t > f->began ? (uint64_t)((double)(t - f->began) * rate) : 0;
+	waiting = due > gone ? due - gone : 0;
 	if (waiting > QUEUE_FRAMES) {
 		r->missed[role] += waiting - QUEUE_FRAMES;
 		waiting = QUEUE_FRAMES;

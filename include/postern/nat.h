@@ -340,8 +340,9 @@ uint32_t nat_find_in(struct nat *n, struct nat_in *packets, unsigned count, uint
 // nothing. `count` at most NAT_BURST.
 struct nat_ahead {
 	struct nat_key key;
-	bool leases; // a request: the mapping may stand there, with a lease
-	bool ends;   // it asks for the end of it
+	bool leases;             // a request: the mapping may stand there, with a lease
+	bool ends;               // it asks for the end of it
+	struct recipe suggested; // a request: what a new one would like; no port: anything
 };
 void nat_look_ahead(const struct nat *n, const struct nat_ahead *keys, unsigned count);
 // The miss path: finds or makes the mapping of p->key for group `group`, fills p->to.
@@ -464,15 +465,16 @@ uint32_t nat_lease_filters(
 uint32_t nat_peer_text(const struct nat *n, const struct nat_key *key, struct recipe remote,
 	uint8_t *out, uint32_t max);
 
-// The plain lease: one port for the host that asks, with a nonce, nothing suggested, no filter, no
-// text. What these two do they do as the calls above would, in fewer steps; what is not so plain
-// they leave as it was for the calls above.
+// The plain lease: one port for the host that asks, with a nonce, no filter, no text. What these
+// two do they do as the calls above would, in fewer steps; what is not so plain they leave as it
+// was for the calls above.
 struct nat_plain {
 	struct nat_key key;
 	uint8_t nonce[12];
 	uint16_t client_port;
 	uint8_t dialect;
 	uint32_t lifetime_s; // as to be granted; 0: ends the lease, as nat_lease_end() with `now`
+	struct recipe suggested; // for a new one: an address and a port of it; no port: anything
 };
 
 enum nat_plain_found {

@@ -21,6 +21,7 @@ struct ahead {
 	uint32_t lease;       // of the chain, or NO_LEASE
 	const uint32_t *head; // of the subscriber's chain
 	uint32_t subscriber;  // of the chain, or NOBODY
+	bool claims;          // a port that is suggested
 };
 
 // ---- the mapping and its lease ---------------------------------------------------------------
@@ -32,10 +33,24 @@ static void see_key(const struct nat *n, struct ahead *a)
 	prefetch_write(&n->lease_heads[(uint32_t)a->hash & n->lease_mask]);
 }
 
+static void see_port_at(const struct nat *n, uint8_t protocol, uint32_t ext)
+{
+	prefetch_write(entry_at(n, protocol, ext));
+	prefetch_write(&n->blocks[block_of(n, ext)]);
+	prefetch_write(used_words(n, protocol, ext >> 16) + (ext & 0xffff) / 64);
+}
+
 static void see_new(const struct nat *n, struct ahead *a)
 {
+	uint32_t address = NO_ADDRESS;
+
 	a->head = subscriber_head(n, a->of->key.realm, a->of->key.host);
 	prefetch_read(a->head);
+	if (a->of->suggested.port != 0)
+		address = address_find(n, a->of->suggested.addr);
+	a->claims = address != NO_ADDRESS;
+	if (a->claims)
+		see_port_at(n, a->of->key.protocol, ext_of(address, a->of->suggested.port));
 }
 
 // Of a mapping that stands only its lease counts; a new one begins with its subscriber.
@@ -122,7 +137,7 @@ static void see_subscriber(const struct nat *n, const struct ahead *a)
 		subscriber_note(n, a->subscriber, s->host);
 	if (a->of->leases && s->leases != 0)
 		prefetch_write(&n->leases[s->leases - 1]);
-	if (s->active == 0)
+	if (s->active == 0 || a->claims)
 		return;
 	prefetch_write(&n->blocks[block]);
 	prefetch_write(used_words(n, a->of->key.protocol, block >> n->block_bits) +
@@ -179,7 +194,7 @@ void nat_look_ahead(const struct nat *n, const struct nat_ahead *keys, unsigned 
 			see_subscriber(n, new[i]);
 	}
 	for (unsigned i = 0; i < n_new; i++) {
-		if (new[i]->subscriber != NOBODY)
+		if (new[i]->subscriber != NOBODY && !new[i]->claims)
 			see_port(n, new[i]);
 	}
 }
@@ -273,17 +288,10 @@ void foresee_in(const struct nat *n, const struct nat_in *packets, struct entry 
 
 // ---- the background --------------------------------------------------------------------------
 
-static void see_port_back(const struct nat *n, uint8_t protocol, uint32_t ext)
-{
-	prefetch_write(entry_at(n, protocol, ext));
-	prefetch_write(&n->blocks[block_of(n, ext)]);
-	prefetch_write(used_words(n, protocol, ext >> 16) + (ext & 0xffff) / 64);
-}
-
 void foresee_release(const struct nat *n, const struct rest *due, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		see_port_back(n, due[i].at_protocol & 3, due[i].ext);
+		see_port_at(n, due[i].at_protocol & 3, due[i].ext);
 	for (unsigned i = 0; i < count; i++)
 		see_owner(n, due[i].ext);
 }
@@ -326,7 +334,7 @@ void foresee_leases(const struct nat *n, const uint32_t *leases, unsigned count)
 			see_lease_over(n, l, hash);
 		if (rest && l->state != LEASE_RESTING)
 			continue;
-		see_port_back(n, l->key.protocol, l->ext);
+		see_port_at(n, l->key.protocol, l->ext);
 		head[n_put] = &n->lease_heads[(uint32_t)hash & n->lease_mask];
 		prefetch_write(head[n_put]);
 		put[n_put++] = leases[i];

@@ -424,6 +424,13 @@ struct nat_key set_key(const struct lease *l, uint32_t i); // of its i-th port
 // Ends up to *ports ports of a set, the last ones first; true when it is gone.
 bool set_finish(struct nat *n, uint32_t lease, bool now, uint32_t *ports, uint32_t now_s);
 
+// ---- vacant.c --------------------------------------------------------------------------------
+
+#define NO_VACANT UINT32_MAX
+
+void vacant_put(struct vacant *v, uint32_t i); // it is not there yet
+uint32_t vacant_get(struct vacant *v);         // or NO_VACANT
+
 // ---- extras.c --------------------------------------------------------------------------------
 
 uint32_t slab_get(struct slab *s); // index + 1, zeroed; 0: full

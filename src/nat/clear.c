@@ -39,7 +39,9 @@ static void look_ahead(const struct nat *n, const struct found *f)
 
 		if ((e->bits & EXT_STATE) == EXT_MAPPED)
 			keys[count++] = (struct nat_ahead){
-				{e->host, e->port, e->realm, f->protocol[i]}, true, true};
+				.key = {e->host, e->port, e->realm, f->protocol[i]},
+				.leases = true,
+				.ends = true};
 	}
 	nat_look_ahead(n, keys, count);
 }

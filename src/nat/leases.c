@@ -90,13 +90,11 @@ uint32_t lease_shown(const struct nat *n, uint32_t slot)
 
 uint32_t lease_get(struct nat *n, const struct lease *made)
 {
-	uint32_t i;
+	uint32_t i = vacant_get(&n->lease_vacant);
 
-	if (n->lease_free != 0) {
-		i = n->lease_free - 1;
-		n->lease_free = n->leases[i].chain;
-		if (n->lease_free != 0)
-			prefetch_write(&n->leases[n->lease_free - 1]); // tells the next
+	if (i != NO_VACANT) {
+		if (n->lease_vacant.next != 0)
+			prefetch_write(&n->leases[n->lease_vacant.next - 1]);
 	} else if (n->lease_high < n->limits.leases) {
 		i = n->lease_high++;
 	} else {
@@ -116,8 +114,8 @@ void lease_put(struct nat *n, uint32_t lease)
 	if (l->wheel != 0)
 		wheel_remove(n, lease);
 	extra_drop(n, l);
-	*l = (struct lease){.chain = n->lease_free};
-	n->lease_free = lease + 1;
+	*l = (struct lease){0};
+	vacant_put(&n->lease_vacant, lease);
 	n->counters.leases--;
 }
 

@@ -23,6 +23,15 @@ static void slab_cut(struct slab *s, struct cut *c, uint32_t room, size_t size)
 	*s = (struct slab){cut(c, room, size), (uint32_t)size, room, 0, 0};
 }
 
+static void vacant_cut(struct vacant *v, struct cut *c, uint32_t room)
+{
+	for (unsigned level = 0; level < VACANT_LEVELS; level++) {
+		room = room / 64 + 1;
+		v->n_words[level] = room;
+		v->levels[level] = cut(c, room, sizeof(uint64_t));
+	}
+}
+
 static uint32_t pow2_at_least(uint32_t n)
 {
 	uint32_t p = 1;
@@ -81,6 +90,7 @@ static size_t nat_lay_out(struct nat *n, const struct nat_limits *limits, struct
 	n->recent = cut(c, RECENT, sizeof(uint32_t));
 	n->subscriber_heads = cut(c, (size_t)n->subscriber_mask + 1, sizeof(uint32_t));
 	n->leases = cut(c, n_leases, sizeof(struct lease));
+	vacant_cut(&n->lease_vacant, c, n_leases);
 	n->lease_heads = cut(c, (size_t)n->lease_mask + 1, sizeof(uint32_t));
 	slab_cut(&n->extras, c, limits->lease_details ? limits->lease_details : n_leases,
 		sizeof(struct extra));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plain lease: one port, by the host itself, with a nonce, nothing suggested, no option. Nearly
-// all that clients ask for is that, and most of it is renewed: a renewal reads the slot and the
-// lease, and writes the lease. The outcome is that of nat_lease_map() and nat_lease_end(), which
-// get whatever is not so plain.
+// The plain lease: one port, by the host itself, with a nonce, no option. Nearly all that clients
+// ask for is that, and most of it is renewed: a renewal reads the slot and the lease, and writes
+// the lease. After a loss of state all that were granted come back, suggesting what they had. The
+// outcome is that of nat_lease_map() and nat_lease_end(), which get whatever is not so plain.
 #include <postern/nat.h>
 
 #include "tables.h"
@@ -89,6 +89,29 @@ static bool is_over_quota(
 	       (policy->port_limit != 0 && s->n_ports[protocol - 1] >= policy->port_limit);
 }
 
+// The suggested port, if nobody has it and his group may.
+static bool claim(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
+	const struct nat_plain *p, uint32_t *ext)
+{
+	uint32_t a = address_find(n, p->suggested.addr);
+
+	if (a == NO_ADDRESS || n->addresses[a].group != n->subscribers[subscriber].group)
+		return false;
+	*ext = ext_of(a, p->suggested.port);
+	return port_claim(n, policy, subscriber, p->key.protocol, *ext);
+}
+
+static bool take_port(struct nat *n, const struct nat_policy *policy, uint32_t subscriber,
+	const struct nat_plain *p, uint32_t *ext)
+{
+	if (p->suggested.port != 0 && claim(n, policy, subscriber, p, ext))
+		return true;
+	if (port_choose(n, policy, subscriber, &p->key, n->clock_s, ext) != DROP_NONE)
+		return false;
+	n->counters.suggestions_refused += p->suggested.port != 0;
+	return true;
+}
+
 // Everything that may fail, the port last; it is his when this says true. If not, a newcomer's
 // record stays for the long way, which drops it.
 static bool find_port(struct nat *n, const struct nat_policy *policy, uint8_t group,
@@ -101,7 +124,7 @@ static bool find_port(struct nat *n, const struct nat_policy *policy, uint8_t gr
 	*subscriber = i;
 	return n->subscribers[i].group == group &&
 	       !is_over_quota(&n->subscribers[i], policy, p->key.protocol) &&
-	       port_choose(n, policy, i, &p->key, n->clock_s, ext) == DROP_NONE;
+	       take_port(n, policy, i, p, ext);
 }
 
 static void hang(struct nat *n, uint32_t slot, uint32_t subscriber, const struct nat_plain *p)

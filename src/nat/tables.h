@@ -287,6 +287,17 @@ struct text {
 	uint8_t octets[NAT_DESCRIPTION];
 };
 
+enum {
+	VACANT_LEVELS = 5 // 64^5 records are more than there are
+};
+
+// Indices that are free again, in order: a bit for each, and a bit above for each word of bits.
+struct vacant {
+	uint64_t *levels[VACANT_LEVELS];
+	uint32_t n_words[VACANT_LEVELS];
+	uint32_t next; // the one to be had next; index + 1
+};
+
 // Records of one size, with a free list through their first four octets.
 struct slab {
 	uint8_t *items;
@@ -368,7 +379,8 @@ struct nat {
 
 	struct lease *leases;
 	uint32_t *lease_heads;
-	uint32_t lease_mask, lease_high, lease_free, n_statics;
+	uint32_t lease_mask, lease_high, n_statics;
+	struct vacant lease_vacant; // of those below lease_high
 	struct slab extras, filters, texts;
 	struct chunk *chunks;
 	uint32_t chunk_high, chunk_free, n_chunks;

@@ -41,13 +41,26 @@ static bool request_is_plain(
 	       !be16_eq(wire->map.internal_port, 0);
 }
 
-static bool suggests_nothing(const struct plain_wire *wire)
+static bool names_no_address(const struct plain_wire *wire)
 {
 	static const ip6 nothing;
 
-	return be16_eq(wire->map.external_port, 0) &&
-	       (ip6_eq(wire->map.external_ip, nothing) ||
-		       ip6_eq(wire->map.external_ip, ip6_mapped(0)));
+	return ip6_eq(wire->map.external_ip, nothing) ||
+	       ip6_eq(wire->map.external_ip, ip6_mapped(0));
+}
+
+// Nothing, or all of a pair.
+static bool suggestion_is_plain(const struct plain_wire *wire)
+{
+	if (be16_eq(wire->map.external_port, 0))
+		return names_no_address(wire);
+	return ip6_is_mapped(wire->map.external_ip) && !names_no_address(wire);
+}
+
+static struct recipe suggestion_of(const struct plain_wire *wire)
+{
+	return (struct recipe){
+		ip6_to_ip4(wire->map.external_ip), be16_get(wire->map.external_port)};
 }
 
 static uint32_t lifetime_of(const struct plain_wire *wire, const struct server_policy *policy)
@@ -197,7 +210,7 @@ enum server_plain server_answer_known(struct nat *n, const struct server_policy 
 		grant(asker, counters, wire, &p, external, now_s);
 		return SERVER_PLAIN_ANSWERED;
 	case NAT_PLAIN_ABSENT:
-		return p.lifetime_s != 0 && asker->have_external && suggests_nothing(wire)
+		return p.lifetime_s != 0 && asker->have_external && suggestion_is_plain(wire)
 			       ? SERVER_PLAIN_NEW
 			       : SERVER_PLAIN_NOT;
 	default:
@@ -214,6 +227,7 @@ bool server_answer_new(struct nat *n, const struct nat_policy *nat_policy,
 	struct recipe external;
 
 	read_plain(&p, wire, policy, asker);
+	p.suggested = suggestion_of(wire);
 	if (!asker->may_create ||
 		!nat_plain_make(n, nat_policy, asker->group, &p, now_s, &external))
 		return false;
@@ -234,6 +248,7 @@ bool server_foresee(
 	*ahead = (struct nat_ahead){.key = {source, be16_get(wire->map.internal_port), realm,
 					    wire->map.protocol == IP_TCP ? NAT_TCP : NAT_UDP},
 		.leases = true,
-		.ends = be32_get(wire->lifetime) == 0};
+		.ends = be32_get(wire->lifetime) == 0,
+		.suggested = suggestion_of(wire)};
 	return true;
 }

@@ -143,7 +143,9 @@ static void look_at_random(struct stage *s)
 	for (unsigned i = 0; i < count; i++)
 		ahead[i] = (struct nat_ahead){.key = random_key(s),
 			.leases = rng_below(&s->dice, 3) != 0,
-			.ends = rng_below(&s->dice, 3) == 0};
+			.ends = rng_below(&s->dice, 3) == 0,
+			.suggested = {POOL_A + rng_below(&s->dice, 2),
+				(uint16_t)rng_below(&s->dice, 65536)}};
 	nat_look_ahead(s->w.nat, ahead, count);
 }
 

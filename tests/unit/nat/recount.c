@@ -381,7 +381,10 @@ static bool check_leases(struct count *c)
 	uint32_t used = 0, statics = 0, on_wheel = 0, chunks = 0;
 
 	for (uint32_t i = 0; i < n->lease_high; i++) {
-		if (n->leases[i].state == LEASE_FREE)
+		bool vacant = n->lease_vacant.levels[0][i / 64] >> i % 64 & 1;
+
+		AGREE(c, vacant == (n->leases[i].state == LEASE_FREE), "lease %u", i);
+		if (vacant)
 			continue;
 		used++;
 		statics += n->leases[i].state == LEASE_STATIC;

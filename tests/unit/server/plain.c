@@ -44,9 +44,12 @@ static uint32_t random_lifetime(struct rng *dice)
 
 static ip6 random_suggestion(struct rng *dice, ip4 source)
 {
-	switch (below(dice, 12)) {
+	switch (below(dice, 14)) {
 	case 0:
+	case 12:
 		return ip6_mapped(POOL_IP);
+	case 13:
+		return ip6_mapped(SECOND_IP);
 	case 1:
 		return ip6_mapped(SMALL_IP);
 	case 2:
@@ -76,7 +79,7 @@ static uint8_t random_protocol(struct rng *dice)
 
 static void random_map(struct rng *dice, ip4 source, struct pcp_map_wire *map)
 {
-	bool suggests = one_in(dice, 5);
+	bool suggests = one_in(dice, 3);
 
 	*map = (struct pcp_map_wire){.nonce = {(uint8_t)source, [11] = 1},
 		.protocol = random_protocol(dice),
@@ -412,6 +415,37 @@ Test(plain, plain_requests_take_the_short_way)
 	twins_ask(&t, &create); // its port rests: the long way gives it back
 	cr_assert(t.declined == 1 && t.made == 1);
 	twins_expect_same_mappings(&t);
+	twins_close(&t);
+}
+
+static void suggest(struct ask *a, ip4 addr, uint16_t port)
+{
+	struct pcp_map_wire *map = (void *)(a->msg + PCP_HEADER);
+
+	map->external_ip = ip6_mapped(addr);
+	map->external_port = be16_of(port);
+}
+
+// RFC 6887 s.11.3, s.16.1: after a loss of state all come back at once and suggest what they had.
+Test(plain, rfc6887_16_1_a_suggested_pair_is_granted_the_short_way)
+{
+	struct twins t;
+	struct ask first = plain_ask(CLIENT_IP, 0, 8080, 600);
+	struct ask second = plain_ask(CLIENT_IP + 1, 0, 8080, 600);
+	const struct pcp_map_wire *granted = (void *)(t.quick.msg + PCP_HEADER);
+
+	suggest(&first, POOL_IP, 2000);
+	suggest(&second, POOL_IP, 2000);
+	twins_open(&t);
+	twins_ask(&t, &first);
+	cr_assert_eq(be16_get(granted->external_port), 2000);
+	cr_assert(ip6_eq(granted->external_ip, ip6_mapped(POOL_IP)));
+	cr_assert_eq(nat_counters(t.quick.nat)->suggestions_refused, 0);
+	twins_ask(&t, &second); // it is another's: any port will do
+	cr_assert_eq(t.quick.msg[3], PCP_SUCCESS);
+	cr_assert_neq(be16_get(granted->external_port), 2000);
+	cr_assert_eq(nat_counters(t.quick.nat)->suggestions_refused, 1);
+	cr_assert(t.made == 2 && t.declined == 0);
 	twins_close(&t);
 }
 
