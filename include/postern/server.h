@@ -98,16 +98,19 @@ struct server_clients *server_clients_init(void *mem, uint32_t clients, const st
 struct server_client *server_client_find(
 	const struct server_clients *t, uint8_t realm, ip4 address);
 // Where he mostly is, and starts reading it. When that has come, server_client_settle() starts
-// reading where else he may be.
+// reading which other place is his, and at last server_client_meet() that one; it says where he is,
+// or for somebody new where he was expected.
 struct server_client *server_client_expect(
 	const struct server_clients *t, uint8_t realm, ip4 address);
 void server_client_settle(const struct server_clients *t, const struct server_client *expected,
 	uint8_t realm, ip4 address);
+struct server_client *server_client_meet(
+	const struct server_clients *t, struct server_client *expected, uint8_t realm, ip4 address);
 // The client's record, made when it is not there. False: over the rate, and counted there.
 // A guest is neither counted nor limited here; his probes are.
 struct server_client *server_client_guest(
 	struct server_clients *t, uint8_t realm, ip4 address, ns now);
-// *client: what server_client_expect() said, or NULL; then the record.
+// *client: what server_client_expect() or server_client_meet() said, or NULL; then the record.
 bool server_client_admit(struct server_clients *t, const struct server_policy *policy,
 	uint8_t realm, ip4 address, ns now, struct server_client **client);
 // Walks like nat_walk_subscribers().

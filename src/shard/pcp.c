@@ -334,11 +334,17 @@ static void look_ahead(const struct burst *b, struct server_client **expected)
 		n += server_foresee(
 			p->l3 + message_at(p), message_length(p), p->src, realm, &ahead[n]);
 	}
-	nat_look_ahead(b->s->nat, ahead, n);
 	for (unsigned i = 0; i < b->n_pcp; i++) {
 		const struct pkt *p = &b->packets[b->pcp_at[i]];
 
 		server_client_settle(b->s->clients, expected[i], iface_of(b->c, p)->realm, p->src);
+	}
+	nat_look_ahead(b->s->nat, ahead, n);
+	for (unsigned i = 0; i < b->n_pcp; i++) {
+		const struct pkt *p = &b->packets[b->pcp_at[i]];
+
+		expected[i] = server_client_meet(
+			b->s->clients, expected[i], iface_of(b->c, p)->realm, p->src);
 	}
 }
 
