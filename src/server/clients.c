@@ -2,7 +2,7 @@
 // Who asked, and how much: a table of buckets with eight places each. A client's bucket follows
 // from a keyed hash, and so does the place in it where he stands if it was free when he came: one
 // cache line tells. The keys of a bucket fill another, for those who stand elsewhere. Half of the
-// places stay free: then most stand where they are looked for first, and of 200 clients one finds
+// places stay free: then most stand where they are looked for first, and of 120 clients one finds
 // his bucket full; with no place to spare one in seven did. In a full bucket the newcomer takes the
 // place of whoever was silent longest, of those first whose Epoch is not their own, because
 // forgetting that one would turn his Epoch back.

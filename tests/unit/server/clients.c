@@ -279,6 +279,7 @@ static struct server_client *crowd_admit_expected(struct crowd *c, ip4 address, 
 	struct server_client *client = server_client_expect(c->table, REALM, address);
 
 	server_client_settle(c->table, client, REALM, address);
+	client = server_client_meet(c->table, client, REALM, address);
 	cr_assert(server_client_admit(c->table, &c->policy, REALM, address, now, &client));
 	return client;
 }
@@ -310,6 +311,7 @@ Test(clients, who_stands_elsewhere_is_not_taken_for_whom_he_was_expected_as)
 	cr_assert(second->address == other && second->requests == 1 && second->seen_s == 2);
 	cr_assert(place->address == CLIENT_IP && place->requests == 1 && place->seen_s == 1);
 	cr_assert_eq(server_client_find(c.table, REALM, other), second);
+	cr_assert_eq(server_client_meet(c.table, place, REALM, other), second);
 	cr_assert_eq(crowd_admit_expected(&c, other, 3 * NS_PER_S), second);
 	cr_assert_eq(crowd_admit(&c, other, 3 * NS_PER_S), second);
 	cr_assert_eq(second->requests, 3);
@@ -378,5 +380,22 @@ Test(clients, nobody_is_ever_taken_for_another)
 		cr_assert_eq(client->requests, requests[address - 1]);
 		cr_assert_eq(server_client_find(c.table, REALM, address), client);
 	}
+	free(c.mem);
+}
+
+// A full bucket forgets somebody though there is room elsewhere; that is rare.
+Test(clients, of_as_many_as_there_may_be_hardly_one_is_forgotten)
+{
+	enum {
+		MANY = 10000
+	};
+	struct crowd c = crowd_open(MANY);
+	unsigned known = 0;
+
+	for (ip4 i = 1; i <= MANY; i++)
+		crowd_admit(&c, i, NS_PER_S + i);
+	for (ip4 i = 1; i <= MANY; i++)
+		known += server_client_find(c.table, REALM, i) != NULL;
+	cr_assert_gt(known, MANY - MANY / 80, "%u of %u are known", known, MANY);
 	free(c.mem);
 }
