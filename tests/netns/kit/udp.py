@@ -4,11 +4,13 @@
 
   echo ADDRESS PORT                        answers every datagram with itself and its sender's name
   ask ADDRESS PORT TEXT [-s SOURCE_PORT]   sends TEXT, prints the answer; fails after two seconds
-  send ADDRESS PORT RATE SECONDS           a stream of numbered datagrams, evenly spaced
+  send ADDRESS PORT RATE SECONDS [-u FILE] a stream of numbered datagrams, evenly spaced, for so long
+                                           or until FILE is there; prints how many
   receive PORT SECONDS                     counts such a stream; prints JSON when it is over
 """
 import argparse
 import json
+import os
 import socket
 import struct
 import sys
@@ -46,11 +48,16 @@ def send(a):
     s = bound(0)
     s.connect((a.address, a.port))
     start = time.monotonic()
+    sent = 0
     for n in range(int(a.rate * a.seconds)):
+        if a.until and n % 100 == 0 and os.path.exists(a.until):
+            break
         early = start + n / a.rate - time.monotonic()
         if early > 0.0005:
             time.sleep(early)
         s.send(struct.pack("!Q", n) + bytes(92))
+        sent += 1
+    print(sent)
 
 
 def receive(a):
@@ -91,5 +98,7 @@ for run, names in ((echo, ["address", "port:int"]), (ask, ["address", "port:int"
         q.add_argument(name, type={"int": int, "float": float, "": str}[kind])
     if run is ask:
         q.add_argument("-s", "--source-port", type=int, default=0)
+    if run is send:
+        q.add_argument("-u", "--until", metavar="FILE")
 args = p.parse_args()
 args.run(args)
